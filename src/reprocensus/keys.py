@@ -1,0 +1,24 @@
+"""Content digests: what makes two pieces of work the same work. Pure."""
+
+import hashlib
+import re
+import unicodedata
+
+
+def digest(data: bytes | str) -> str:
+    """SHA-256 of bytes, or of a string's UTF-8, in hex. Lone surrogates, which broken PDFs yield, are kept."""
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    return hashlib.sha256(raw).hexdigest()
+
+
+def verdict_key(
+    text_sha256: str, variable: str, variable_sha: str, prompt_sha: str, engine: str, model: str
+) -> str:
+    """What a verdict depends on. Two judgements with the same key are the same judgement."""
+    return digest("\n".join((text_sha256, variable, variable_sha, prompt_sha, engine, model)))
+
+
+def slug(text: str) -> str:
+    """Lower-case ASCII letters, digits and single underscores; empty input gives an empty slug."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", ascii_text.lower()).strip("_")

@@ -1,0 +1,193 @@
+"""The records that pass between stages. Frozen, plain, picklable; no behaviour beyond derived fields.
+
+Offsets are counted in Unicode code points of `Document.text`, half open: `text[start:end]`.
+Pages are counted from 1. Times are timezone-aware UTC.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+NOT_APPLICABLE = "not_applicable"
+UNKNOWN = "unknown"
+#: Labels that every variable may come out with besides its own.
+COMMON_LABELS = (NOT_APPLICABLE, UNKNOWN)
+
+
+class Stage(StrEnum):
+    """The stages at which a paper can fail."""
+
+    FETCH = "fetch"
+    EXTRACT = "extract"
+    JUDGE = "judge"
+
+
+class SectionKind(StrEnum):
+    """What part of a paper a stretch of its text belongs to."""
+
+    FRONT = "front"
+    ABSTRACT = "abstract"
+    BODY = "body"
+    REFERENCES = "references"
+    APPENDIX = "appendix"
+    CHECKLIST = "checklist"
+
+
+class Match(StrEnum):
+    """How a quote was found in the text."""
+
+    EXACT = "exact"
+    NORMALISED = "normalised"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edition:
+    """A venue-year, such as ICML 2016."""
+
+    venue: str
+    year: int
+
+    def __str__(self) -> str:
+        return f"{self.venue} {self.year}"
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A paper as a source lists it. `location` is where its PDF can be read: a path or an http(s) URL."""
+
+    paper_id: str
+    edition: Edition
+    title: str
+    source: str
+    location: str
+    authors: tuple[str, ...] = ()
+    abstract: str | None = None
+    track: str = "main"
+    landing_url: str | None = None
+    pdf_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A stretch `[start, end)` of a document's text. A document's sections cover its text without gaps."""
+
+    kind: SectionKind
+    title: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What extraction makes of one PDF. `page_starts[i]` is the offset at which page i+1 starts."""
+
+    text: str
+    page_starts: tuple[int, ...]
+    title: str
+    sections: tuple[Section, ...]
+    flags: tuple[str, ...]
+    extractor: str
+    extractor_version: str
+
+    @property
+    def n_pages(self) -> int:
+        """Pages of the PDF, those without text included."""
+        return len(self.page_starts)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The extracted text of one paper's PDF, identified by the digests of both."""
+
+    paper_id: str
+    pdf_sha256: str
+    text_sha256: str
+    extracted: Extracted
+
+    @property
+    def text(self) -> str:
+        """The paper's text; every quote stands in it word for word."""
+        return self.extracted.text
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A quote as an engine claims it; `start` says where it stands, if the engine knows."""
+
+    text: str
+    start: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A quote found in the document: `text == document.text[start:end]`, starting on page `page`."""
+
+    text: str
+    page: int
+    start: int
+    end: int
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An engine's answer to one variable's question, not yet verified. Tokens are 0 where none are used."""
+
+    label: str
+    claims: tuple[Claim, ...] = ()
+    rationale: str = ""
+    confidence: float | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One variable of one paper, judged, with quotes that were verified against the text."""
+
+    paper_id: str
+    variable: str
+    label: str
+    quotes: tuple[Quote, ...]
+    rationale: str
+    confidence: float | None
+    needs_review: bool
+    variable_sha: str
+    prompt_sha: str
+    text_sha256: str
+    engine: str
+    model: str
+    run_id: str
+    judged_at: datetime
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One paper's failure at one stage. `attempted` is the digest or stamp of the input that failed."""
+
+    stage: Stage
+    paper_id: str
+    kind: str
+    transient: bool
+    message: str
+    attempted: str
+    run_id: str
+    failed_at: datetime
+    variable: str | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of something came out how, by outcome name."""
+
+    by_outcome: dict[str, int] = field(default_factory=dict)
+
+    def total(self, outcomes: Sequence[str]) -> int:
+        """Sum over the outcomes named."""
+        return sum(self.by_outcome.get(name, 0) for name in outcomes)
