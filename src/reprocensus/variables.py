@@ -6,13 +6,17 @@ change to a criterion or a pattern makes it another variable, and its papers are
 
 import re
 import tomllib
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reprocensus.errors import SchemaError
 from reprocensus.keys import digest
-from reprocensus.records import COMMON_LABELS, SectionKind
+from reprocensus.records import COMMON_LABELS, NOT_APPLICABLE, SectionKind
+
+#: Stands in a pattern for "any of the cue's terms".
+TERMS = "%terms%"
 
 
 def _compiles(pattern: str) -> str:
@@ -31,19 +35,66 @@ class _Model(BaseModel):
 
 
 class Cue(_Model):
-    """One lexical pattern: where a sentence matches it, the sentence speaks for `label` with `weight`.
+    """One lexical cue: where a sentence shows it, the sentence speaks for `label` with `weight`.
 
     `pattern` and `unless` are Python regular expressions, case-insensitive; a sentence that also matches
-    `unless` does not count. Negative weights speak against the label.
+    `unless` does not count. `terms` are literal names (a blank or hyphen in one may be either, or missing);
+    they replace %terms% in the pattern, and are the pattern where there is none. Only sentences that hold
+    one of `words` are looked at: lower-case runs of letters or of digits, `train*` for a beginning; without
+    them, the terms' own first words, or every sentence. Negative weights speak against the label.
     """
 
     label: str
-    pattern: Pattern
+    pattern: Pattern | None = None
+    terms: tuple[str, ...] = ()
+    words: tuple[Annotated[str, Field(pattern=r"^(?:[^\W\d_A-Z]+|\d+)\*?$")], ...] = ()
     weight: float
     unless: Pattern | None = None
     case_sensitive: bool = False
     sections: tuple[SectionKind, ...] | None = None
+    #: Counts only in sections whose title matches.
+    titles: Pattern | None = None
+    #: Counts in at most so many sentences; the rules' own cap where not given.
+    cap: int | None = None
+    #: A sentence with this cue alone is no quotable evidence.
+    quotable: bool = True
     note: str = ""
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> Self:
+        if not self.pattern and not self.terms:
+            raise ValueError("a cue needs a pattern or terms")
+        if bool(self.terms) != (TERMS in (self.pattern or TERMS)):
+            raise ValueError(f"a pattern with terms needs {TERMS}, and {TERMS} needs terms")
+        return self
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The pattern with its terms filled in, compiled."""
+        return self._compile((self.pattern or TERMS).replace(TERMS, _alternatives(self.terms)))
+
+    @cached_property
+    def unless_regex(self) -> re.Pattern[str] | None:
+        """The exception, compiled."""
+        return self._compile(self.unless) if self.unless else None
+
+    def _compile(self, pattern: str) -> re.Pattern[str]:
+        return re.compile(pattern, 0 if self.case_sensitive else re.IGNORECASE)
+
+
+class Gate(_Model):
+    """When a variable does not apply: `variable` came out as `label` and nothing spoke for this one.
+
+    `unless_title` names sections (an evaluation, say) in whose presence it applies after all;
+    `unless_text` and `unless_words` do so by a sentence, as in a cue.
+    """
+
+    variable: str
+    label: str
+    unless_title: Pattern | None = None
+    unless_text: Pattern | None = None
+    unless_words: tuple[str, ...] = ()
+    rationale: str
 
 
 class Rules(_Model):
@@ -51,20 +102,27 @@ class Rules(_Model):
 
     mode `sentence`: the best sentence's summed weight against `threshold`.
     mode `paper`: each cue counts once a sentence, at most `cap` sentences a cue, summed over the paper.
-    mode `sides`: two labels have cues of their own; both sides present give `both`.
+    mode `sides`: labels have cues of their own, summed as in `paper`; two sides present give `both`.
+    Cues for `default` only give quotes that speak against the other labels.
     """
 
     mode: Literal["sentence", "paper", "sides"]
     default: str
     threshold: float = 1.0
-    cap: int = 3
+    #: How far from the threshold a score is half way to certain.
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    cap: Annotated[int, Field(gt=0)] = 3
     both: str | None = None
     sections: tuple[SectionKind, ...] = (
         SectionKind.ABSTRACT,
         SectionKind.BODY,
         SectionKind.APPENDIX,
     )
+    #: Only the first so many pages are looked at.
+    pages: int | None = None
+    found: str
     none_found: str
+    gate: Gate | None = None
     cues: tuple[Cue, ...]
 
 
@@ -101,6 +159,8 @@ class Variable(_Model):
             raise ValueError(f"positive label {self.positive!r} is not among {self.labels}")
         if missing := set(self.labels) - set(self.criteria):
             raise ValueError(f"no criterion for {sorted(missing)}")
+        if self.about_experiments and (self.rules.gate is None or NOT_APPLICABLE not in self.criteria):
+            raise ValueError("a variable about experiments says when it is not_applicable: rules.gate, criteria")
         return self
 
 
@@ -111,3 +171,10 @@ def parse_variable(source: bytes, origin: str) -> Variable:
         return Variable.model_validate({**data, "sha": digest(source)})
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise SchemaError(f"variable file {origin}: {error}") from error
+
+
+def _alternatives(terms: tuple[str, ...]) -> str:
+    """A pattern for any of the terms as whole words, the longest first."""
+    ordered = sorted(terms, key=lambda term: (-len(term), term))
+    spelled = ("[ -]?".join(map(re.escape, re.split(r"[ -]", term))) for term in ordered)
+    return rf"(?<![^\W_])(?:{'|'.join(spelled)})(?![^\W_])"

@@ -1,0 +1,68 @@
+# Everything happens inside the checkout: a virtual environment in .venv, results in data.
+# GNU make 4, Python 3.11 or 3.12 with venv and pip.
+
+PYTHON ?= python3
+SOURCE = manifest:samples/manifest.jsonl
+STORE = data
+ARGS =
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCK := pyproject.toml constraints.txt
+CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help run test check clean FORCE
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+# An environment names its checkout by absolute path: in a copied or moved checkout it is made anew.
+ifneq ($(file <$(VENV)/made-for),$(CURDIR))
+$(VENV)/made-for: FORCE
+endif
+
+help:  ## list these targets
+	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3.11]'
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile
+
+run: $(VENV)/installed  ## judge SOURCE (the bundled samples) into STORE (./data); ARGS go to `reprocensus run`
+	@$(BIN)/reprocensus run $(SOURCE) --store $(STORE) $(ARGS)
+
+test: $(VENV)/installed-test  ## run the tests; ARGS go to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-dev  ## lint, check the formatting and the types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict
+
+clean:  ## remove .venv, data and caches
+	rm -rf $(VENV) data dist build $(CACHES)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/made-for:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
+	  echo 'reprocensus needs Python 3.11 or 3.12, and PYTHON=$(PYTHON) is' \
+	    "$$($(PYTHON) --version 2>/dev/null || echo 'no Python'): say make ... PYTHON=python3.11" >&2; exit 1; }
+	@echo 'making $(VENV)'
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@printf '%s' '$(CURDIR)' >$@
+
+# A richer installation contains the plainer ones, hence the stamps it writes besides its own.
+$(VENV)/installed: $(VENV)/made-for $(LOCK)
+	@echo 'installing reprocensus into $(VENV) (a minute or two)'
+	@$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/made-for $(LOCK)
+	@echo 'installing reprocensus and its test tools into $(VENV) (a minute or two)'
+	@$(PIP) install -q -c constraints.txt -e '.[test]'
+	@touch $(VENV)/installed $@
+
+$(VENV)/installed-dev: $(VENV)/made-for $(LOCK)
+	@echo 'installing reprocensus and its developer tools into $(VENV) (a minute or two)'
+	@$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $(VENV)/installed $(VENV)/installed-test $@

@@ -1,0 +1,50 @@
+"""Where the command line hands a run over: sets Prefect up for it, then runs the flow in this process."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+from reprocensus.census import Prepared
+from reprocensus.outcome import Progress, RunOutcome
+from reprocensus_flows.temporary_api import temporary_api
+
+__all__ = ["run"]
+
+
+def run(prepared: Prepared, progress: Progress) -> RunOutcome:
+    """Runs a plan as a Prefect flow; returns what came of it.
+
+    Uses the API that `PREFECT_API_URL` names, or a temporary one.
+
+    Raises:
+        ReprocensusError: the run could not go on; its row in `runs` says why.
+    """
+    defaults = {
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    with ExitStack() as stack:
+        if not os.environ.get("PREFECT_API_URL"):
+            progress("prefect", "starting", 0)
+            with ThreadPoolExecutor(1) as side:
+                # Importing Prefect and starting its server take seconds each: do both at once.
+                imported = side.submit(_import_flow)
+                os.environ["PREFECT_API_URL"] = stack.enter_context(temporary_api())
+                stack.callback(os.environ.pop, "PREFECT_API_URL", None)
+                imported.result()
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        from reprocensus_flows.census import census, session
+
+        stack.enter_context(temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}))
+        token = session.set((prepared, progress))
+        stack.callback(session.reset, token)
+        return census(prepared.request)
+
+
+def _import_flow() -> None:
+    import reprocensus_flows.census  # noqa: F401

@@ -1,0 +1,263 @@
+"""The commands."""
+
+import json
+import time
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reprocensus import __version__
+from reprocensus.census import Prepared, prepare
+from reprocensus.cli import show
+from reprocensus.cli.progress import progress_display
+from reprocensus.errors import UsageError
+from reprocensus.inspect import GROUPS, explain, failures, group_statistics
+from reprocensus.outcome import RunOutcome
+from reprocensus.request import DEFAULT_SOURCE, RunRequest
+from reprocensus.schemas import load_variables
+from reprocensus.settings import Settings
+from reprocensus.storage import open_storage
+from reprocensus.tables import Tables
+
+app = typer.Typer(
+    help="Reads AI papers and judges, with quoted evidence, what they document for their reproduction.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SOURCE...",
+        help="manifest:FILE (JSON lines) or dir:FOLDER (PDFs); samples/ if none is given",
+        show_default=False,
+    ),
+]
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="path or fsspec URI of the store [default: ./data]")
+]
+EngineOption = Annotated[str | None, typer.Option("--engine", help="who judges [default: rules]")]
+VariablesOption = Annotated[
+    str | None, typer.Option("--variables", help="names separated by commas [default: all]")
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="at most this many papers")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="worker processes [default: one a processor]")
+]
+ShardOption = Annotated[
+    int | None, typer.Option("--shard-size", min=1, max=5000, help="papers in one unit of work [default: 250]")
+]
+VenueOption = Annotated[str | None, typer.Option("--venue", help="venue of a folder's papers")]
+YearOption = Annotated[int | None, typer.Option("--year", help="year of a folder's papers")]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-failed", help="try papers again that failed for good earlier")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print results as JSON")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    sources: Sources = None,
+    store: StoreOption = None,
+    engine: EngineOption = None,
+    variables: VariablesOption = None,
+    limit: LimitOption = None,
+    workers: WorkersOption = None,
+    shard_size: ShardOption = None,
+    venue: VenueOption = None,
+    year: YearOption = None,
+    retry_failed: RetryOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch, extract and judge what is not done yet, then write tables and statistics.
+
+    Exit code 1 if anything failed in this run, 2 if the request is wrong.
+    """
+    settings = Settings()
+    prepared = prepare(
+        _request(
+            settings, sources, store, engine, variables, limit, workers, shard_size, venue, year, retry_failed
+        ),
+        settings,
+    )
+    started = time.monotonic()
+    outcome = _hand_over(prepared, quiet=as_json) if prepared.plan.anything else None
+    seconds = time.monotonic() - started
+    if as_json:
+        print(json.dumps(_summary(prepared, outcome, seconds)))
+    else:
+        _report(prepared, outcome, seconds)
+    if outcome and outcome.report.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    sources: Sources = None,
+    store: StoreOption = None,
+    engine: EngineOption = None,
+    variables: VariablesOption = None,
+    limit: LimitOption = None,
+    workers: WorkersOption = None,
+    shard_size: ShardOption = None,
+    venue: VenueOption = None,
+    year: YearOption = None,
+    retry_failed: RetryOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a run would fetch, extract and judge, and do none of it."""
+    settings = Settings()
+    request = _request(
+        settings, sources, store, engine, variables, limit, workers, shard_size, venue, year, retry_failed
+    )
+    planned = prepare(request, settings).plan
+    if as_json:
+        print(json.dumps(planned.counts()))
+    else:
+        print("\n".join(show.plan_lines(planned)))
+
+
+@app.command()
+def why(
+    paper: Annotated[str, typer.Argument(help="paper_id, its last part, or the title")],
+    variable: Annotated[str, typer.Argument(help="name of a variable")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print one verdict with its quotes in context, their pages, and the run that made it."""
+    chosen = load_variables((variable,))[0]
+    reason = explain(_tables(store), paper, chosen)
+    if as_json:
+        quotes = [
+            {**quote, "before": before, "after": after}
+            for quote, (before, after) in zip(reason.verdict["quotes"], reason.contexts, strict=True)
+        ]
+        found = {
+            "venue": reason.edition.venue,
+            "year": reason.edition.year,
+            "title": reason.paper["title"],
+            **reason.verdict,
+            "quotes": quotes,
+            "run": reason.run,
+        }
+        print(json.dumps(found, default=str, ensure_ascii=False))
+    else:
+        show.print_reason(show.console(), reason, chosen)
+
+
+@app.command()
+def stats(
+    by: Annotated[str, typer.Option("--by", help="venue,year or venue or year")] = "venue,year",
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the venue-level statistics."""
+    columns = tuple(name.strip() for name in by.split(","))
+    variables = load_variables()
+    groups = group_statistics(_tables(store), [n for n in GROUPS if n in columns] or columns, variables)
+    if as_json:
+        print(json.dumps(groups))
+    elif not groups:
+        raise UsageError("the store has no papers yet; run reprocensus run first, or check --store")
+    else:
+        show.console().print(show.statistics_table(groups, [n for n in GROUPS if n in columns], variables))
+
+
+@app.command()
+def variables(as_json: JsonOption = False) -> None:
+    """List the variables that are judged, with their labels and criteria."""
+    known = load_variables()
+    if as_json:
+        print(json.dumps([v.model_dump(exclude={"rules"}) for v in known]))
+        return
+    for v in known:
+        print(f"{v.name}  ({', '.join(v.labels)})  {v.sha[:12]}\n    {v.question}")
+        for label, criterion in v.criteria.items():
+            print(f"    {label}: {criterion}")
+
+
+def _request(
+    settings: Settings,
+    sources: list[str] | None,
+    store: str | None,
+    engine: str | None,
+    variables: str | None,
+    limit: int | None,
+    workers: int | None,
+    shard_size: int | None,
+    venue: str | None,
+    year: int | None,
+    retry_failed: bool,
+) -> RunRequest:
+    if not sources and not Path(DEFAULT_SOURCE.partition(":")[2]).exists():
+        raise UsageError("no samples/ here; name a SOURCE: manifest:FILE or dir:FOLDER")
+    names = tuple(name.strip() for name in (variables or "").split(",") if name.strip())
+    if variables is not None and not names:
+        raise UsageError("--variables names none; leave it out to judge all")
+    return RunRequest(
+        sources=tuple(sources or (DEFAULT_SOURCE,)),
+        venue=venue,
+        year=year,
+        store=store or settings.store,
+        engine=engine or settings.engine,
+        variables=names,
+        limit=limit,
+        workers=workers,
+        shard_size=shard_size,
+        retry_failed=retry_failed,
+    )
+
+
+def _tables(store: str | None) -> Tables:
+    settings = Settings()
+    return Tables(open_storage(store or settings.store, settings))
+
+
+def _hand_over(prepared: Prepared, *, quiet: bool) -> RunOutcome:
+    """Hands the plan to whatever runs flows here."""
+    found = entry_points(group="reprocensus.flows", name="run")
+    if not found:
+        raise UsageError("nothing is installed that runs flows; install the package rather than a copy of it")
+    counts = prepared.plan.counts()
+    totals = {**counts, "publish": len(prepared.plan.editions)}
+    with progress_display(totals, quiet=quiet) as progress:
+        outcome: RunOutcome = next(iter(found)).load()(prepared, progress)
+    return outcome
+
+
+def _summary(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> dict[str, Any]:
+    report = outcome.report.counts if outcome else {}
+    return {
+        "run_id": outcome.run_id if outcome else None,
+        "status": outcome.status if outcome else "nothing_to_do",
+        "seconds": round(seconds, 3),
+        "store": prepared.tables.storage.uri,
+        "plan": prepared.plan.counts(),
+        "counts": [{"stage": s, "outcome": o, "n": n} for (s, o), n in sorted(report.items())],
+    }
+
+
+def _report(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> None:
+    out = show.console()
+    tables, plan = prepared.tables, prepared.plan
+    every = load_variables()
+    groups = group_statistics(tables, GROUPS, every)
+    out.print(show.statistics_table(groups, GROUPS, every))
+    if outcome:
+        lines = show.outcome_lines(outcome, seconds)
+        lines += show.failure_lines(failures(tables, plan.editions))
+    else:
+        lines = [f"nothing to do: all {plan.n_papers} papers are done, {plan.n_done} unchanged"]
+        lines += show.waiting_lines(plan)
+    for line in [*lines, f"tables: {tables.storage.uri}/tables"]:
+        out.print(line, highlight=False, markup=False, soft_wrap=True)

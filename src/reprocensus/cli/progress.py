@@ -1,0 +1,90 @@
+"""Progress of a run: live bars on a terminal, a plain line now and then in a log."""
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from reprocensus.outcome import Progress as Tell
+
+_STAGES = ("fetch", "extract", "judge", "publish")
+_LOG_EVERY_S = 5.0
+
+
+@contextmanager
+def progress_display(totals: Mapping[str, int], *, quiet: bool = False) -> Iterator[Tell]:
+    """Shows progress on standard error while the block runs; `totals` says how much each stage has to do.
+
+    A failure at one stage is done as far as the later ones are concerned, so bars may end short.
+    """
+    if quiet:
+        yield lambda stage, outcome, n: None
+    elif sys.stderr.isatty():
+        with _bars(totals) as tell:
+            yield tell
+    else:
+        lines = _Lines(totals)
+        yield lines.tell
+        lines.write()
+
+
+@contextmanager
+def _bars(totals: Mapping[str, int]) -> Iterator[Tell]:
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[red]{task.fields[failed]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        starting = bars.add_task("starting", total=None, failed="")
+        tasks: dict[str, TaskID] = {}
+        failed: Counter[str] = Counter()
+
+        def tell(stage: str, outcome: str, n: int) -> None:
+            if stage not in _STAGES:
+                return
+            if not tasks:
+                bars.update(starting, visible=False)
+                tasks.update({s: bars.add_task(s, total=totals.get(s, 0), failed="") for s in _STAGES})
+            failed[stage] += n if outcome == "failed" else 0
+            words = f"{failed[stage]} failed" if failed[stage] else ""
+            bars.update(tasks[stage], advance=n, failed=words)
+
+        yield tell
+
+
+class _Lines:
+    """Counts, and writes them at most every few seconds."""
+
+    def __init__(self, totals: Mapping[str, int]) -> None:
+        self._totals = totals
+        self._done: Counter[str] = Counter()
+        self._failed = 0
+        self._written = 0.0
+        self._guard = threading.Lock()
+
+    def tell(self, stage: str, outcome: str, n: int) -> None:
+        with self._guard:
+            if stage not in _STAGES:
+                self._say(f"{stage}: {outcome}")
+                return
+            self._done[stage] += n
+            self._failed += n if outcome == "failed" else 0
+            if time.monotonic() - self._written >= _LOG_EVERY_S:
+                self.write()
+
+    def write(self) -> None:
+        self._written = time.monotonic()
+        parts = [f"{stage} {self._done[stage]}/{self._totals.get(stage, 0)}" for stage in _STAGES]
+        self._say("  ".join([*parts, f"failed {self._failed}"]))
+
+    def _say(self, words: str) -> None:
+        print(f"{datetime.now():%H:%M:%S}  {words}", file=sys.stderr, flush=True)

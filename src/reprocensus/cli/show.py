@@ -1,0 +1,121 @@
+"""How results look on a terminal."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from reprocensus.inspect import Reason
+from reprocensus.outcome import RunOutcome
+from reprocensus.plan import Plan
+from reprocensus.variables import Variable
+
+_LOG_WIDTH = 120
+
+
+def console() -> Console:
+    """Standard output; as wide as a log line can be where it is no terminal."""
+    return Console() if sys.stdout.isatty() else Console(width=_LOG_WIDTH)
+
+
+def statistics_table(groups: Sequence[Mapping[str, Any]], by: Sequence[str], variables: Sequence[Variable]) -> Table:
+    """Shares in percent, one row a group."""
+    table = Table(
+        title="What empirical papers document, % (affiliation: % academic; empirical: % of all papers)",
+        caption="n/7: mean documentation score.  repr: mean reproducibility score.  -: nothing to share.",
+    )
+    for name in by:
+        table.add_column(name)
+    table.add_column("papers", justify="right")
+    for variable in variables:
+        table.add_column(variable.title, justify="right")
+    table.add_column("n/7", justify="right")
+    table.add_column("repr", justify="right")
+    for group in groups:
+        shares = [_percent(group["variables"][v.name]["share"]) for v in variables]
+        scores = [_score(group["documentation_score"]), _score(group["reproducibility_score"])]
+        table.add_row(*(str(group[name]) for name in by), str(group["n_papers"]), *shares, *scores)
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}"
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:.2f}"
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """What a run would do."""
+    n = plan.counts()
+    lines = [
+        f"{n['papers']} papers listed, {n['done']} of them done already",
+        f"to fetch    {n['fetch']} PDFs",
+        f"to extract  {n['extract']} PDFs",
+        f"to judge    {n['judge']} verdicts",
+    ]
+    if plan.unpublished:
+        lines.append(f"to publish  {len(plan.unpublished)} editions that an interrupted run left")
+    return lines + waiting_lines(plan)
+
+
+def waiting_lines(plan: Plan) -> list[str]:
+    """What failed earlier and is not tried again by itself."""
+    if not sum(plan.waiting.values()):
+        return []
+    stages = ", ".join(f"{n} at {stage}" for stage, n in sorted(plan.waiting.items()) if n)
+    return [f"waiting     {stages}: failed for good earlier; try again with --retry-failed"]
+
+
+def outcome_lines(outcome: RunOutcome, seconds: float) -> list[str]:
+    """What a run did."""
+    counts = outcome.report.counts
+    done = {stage: counts[stage, "done"] for stage in ("fetch", "extract")}
+    judged = {o: n for (stage, o), n in counts.items() if stage == "judge" and o not in ("failed", "taken_over")}
+    parts = [f"{done['fetch']} fetched", f"{done['extract']} extracted", f"{sum(judged.values())} judged"]
+    if taken := counts["judge", "taken_over"]:
+        parts.append(f"{taken} taken over from earlier runs")
+    return [f"run {outcome.run_id} {outcome.status} in {seconds:.0f} s: {', '.join(parts)}"]
+
+
+def failure_lines(failures: pl.DataFrame) -> list[str]:
+    """Failures by stage and kind, each with an example and what to do."""
+    if failures.is_empty():
+        return []
+    groups = (
+        failures.group_by("stage", "kind", "transient")
+        .agg(pl.len().alias("n"), pl.col("paper_id").sort().first(), pl.col("message").sort_by("paper_id").first())
+        .sort("stage", "kind")
+    )
+    lines = [f"{failures['paper_id'].n_unique()} papers have failures (table failures):"]
+    for row in groups.iter_rows(named=True):
+        again = "tried again by the next run" if row["transient"] else "not tried again by itself"
+        lines.append(f"  {row['stage']}: {row['n']} {row['kind']} ({again}), such as {row['paper_id']}: {row['message']}")
+    return [*lines, "to retry all of them: the same command with --retry-failed"]
+
+
+def print_reason(out: Console, reason: Reason, variable: Variable) -> None:
+    """A verdict with its quotes in their context."""
+    verdict, paper = reason.verdict, reason.paper
+    out.print(Text(f"{paper['title']}", "bold"), f"{reason.edition}, {paper['paper_id']}", sep="\n", highlight=False)
+    out.print(f"[bold]{variable.title}: {escape(verdict['label'])}[/]", end="")
+    confidence = verdict["confidence"]
+    out.print("" if confidence is None else f"  (confidence {confidence:.2f})", highlight=False)
+    out.print(escape(verdict["rationale"]), highlight=False)
+    if verdict["needs_review"]:
+        out.print("[yellow]needs review: a quote of the engine does not stand in the paper[/]")
+    for quote, (before, after) in zip(verdict["quotes"], reason.contexts, strict=True):
+        where = f"page {quote['page']}, characters {quote['start']}-{quote['end']}, {quote['match']}"
+        passage = Text.assemble(("…" + before, "dim"), (quote["text"], "bold green"), (after + "…", "dim"))
+        out.print(f"\n{where}", highlight=False)
+        out.print(passage)
+    run = reason.run
+    started = f", started {run['started_at']:%Y-%m-%d %H:%M} UTC, {run['status']}" if run else ""
+    by = f"judged by {verdict['engine']} ({verdict['model']}) in run {verdict['run_id']}{started}"
+    out.print(f"\n{by}", highlight=False)

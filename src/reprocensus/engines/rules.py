@@ -1,0 +1,87 @@
+"""The rules engine: judges with the lexical patterns of the variables' own files. Needs no GPU.
+
+Papers are judged in worker processes under a time limit, since patterns meet hostile text.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from pebble import ProcessExpired, ProcessPool
+
+from reprocensus.errors import JudgeError
+from reprocensus.lexical import judge_paper
+from reprocensus.records import Answer, Document
+from reprocensus.schemas import load_variables
+from reprocensus.settings import Settings
+from reprocensus.variables import Variable
+from reprocensus.workers import start_worker, worker_context
+
+#: Raise it whenever the same patterns may give another verdict: when sentences or weighing change.
+VERSION: Final = "1"
+_PAPERS_PER_WORKER: Final = 500
+
+
+class RulesEngine:
+    """Judges papers by their variables' patterns in `workers` processes."""
+
+    name = "rules"
+    model = f"lexical-{VERSION}"
+
+    def __init__(self, workers: int, timeout_s: float) -> None:
+        self.papers_in_flight = 2 * workers
+        self._workers = workers
+        self._timeout_s = timeout_s
+        self._pool: ProcessPool | None = None
+        self._known: dict[str, Variable] = {}
+
+    def __enter__(self) -> Self:
+        self._known = {v.name: v for v in load_variables()}
+        self._pool = ProcessPool(
+            max_workers=self._workers,
+            max_tasks=_PAPERS_PER_WORKER,
+            context=worker_context(),
+            initializer=start_worker,
+            initargs=(os.getpid(), None),
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool:
+            self._pool.stop()
+            self._pool.join()
+
+    async def ask(
+        self, document: Document, variables: Sequence[Variable]
+    ) -> Mapping[str, Answer | JudgeError]:
+        """The answers to the variables; see `Engine.ask`."""
+        if self._pool is None:
+            raise RuntimeError("the rules engine is used outside its context")
+        needed = self._with_gates(variables)
+        future = self._pool.schedule(judge_paper, args=(document, needed), timeout=self._timeout_s)
+        try:
+            answers: Mapping[str, Answer] = await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            kind = JudgeError("timeout", f"the rules took longer than {self._timeout_s:g} s", transient=True)
+            raise kind from error
+        except ProcessExpired as error:
+            raise JudgeError("crash", f"the rules' worker died: {error}", transient=True) from error
+        return {v.name: answers[v.name] for v in variables}
+
+    def _with_gates(self, variables: Sequence[Variable]) -> list[Variable]:
+        """The variables, and those that decide whether they apply."""
+        needed = {v.name: v for v in variables}
+        for variable in variables:
+            gate = variable.rules.gate
+            if gate:
+                needed.setdefault(gate.variable, self._known[gate.variable])
+        return list(needed.values())
+
+
+def create(settings: Settings) -> RulesEngine:
+    """The engine as the settings want it."""
+    return RulesEngine(settings.workers, settings.judge_timeout_s)

@@ -1,0 +1,101 @@
+"""Writes paragraphs out as one text, and keeps the offset at which every page begins."""
+
+from dataclasses import dataclass
+
+from reprocensus.extract.addresses import Addresses, open_address
+from reprocensus.extract.hyphens import Vocabulary
+from reprocensus.extract.paragraphs import Kind, Paragraph
+from reprocensus.extract.rows import Row
+
+_HYPHENS = ("-", "\u00ad", "\u2010")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A paragraph as it stands in the text: `[start, end)` without its newline."""
+
+    start: int
+    end: int
+    text: str
+    paragraph: Paragraph
+
+
+class Writer:
+    """Joins rows into paragraphs and paragraphs into the text."""
+
+    def __init__(self, vocabulary: Vocabulary, addresses: Addresses, n_pages: int) -> None:
+        self._vocabulary = vocabulary
+        self._addresses = addresses
+        self._starts: list[int | None] = [None] * n_pages
+        self._parts: list[str] = []
+        self._length = 0
+        self.placed: list[Placed] = []
+
+    def add(self, paragraph: Paragraph) -> None:
+        """Append one paragraph and its newline."""
+        text, turns = self._join(paragraph.rows)
+        if not text:
+            return
+        start = self._length
+        for page, offset in turns:
+            if self._starts[page - 1] is None:
+                self._starts[page - 1] = start + offset
+        self.placed.append(Placed(start, start + len(text), text, paragraph))
+        self._parts.append(text + "\n")
+        self._length += len(text) + 1
+
+    def text(self) -> str:
+        """The whole text: a paragraph a line."""
+        return "".join(self._parts)
+
+    def page_starts(self) -> tuple[int, ...]:
+        """The offset at which each page begins; a page without text begins where the next one does."""
+        starts: list[int] = []
+        following = self._length
+        for start in reversed(self._starts):
+            following = following if start is None else min(start, following)
+            starts.append(following)
+        starts.reverse()
+        if starts:
+            starts[0] = 0
+        return tuple(starts)
+
+    def _join(self, rows: list[Row]) -> tuple[str, list[tuple[int, int]]]:
+        """The rows' text in one line, and (page, offset in it) for every page that begins in it."""
+        out = rows[0].text
+        turns = [(rows[0].page, 0)]
+        for above, row in zip(rows, rows[1:], strict=False):
+            out = self._glue(out, above, row)
+            if row.page != above.page:
+                turns.append((row.page, len(out)))
+            out += row.text
+        return out.removesuffix("\u00ad"), turns
+
+    def _glue(self, out: str, above: Row, row: Row) -> str:
+        """The text so far, changed so that the next row's text can follow at once."""
+        if open_address(out) and self._addresses.joins(out, row.text, mono=above.mono and row.mono):
+            return out
+        if not out.endswith(_HYPHENS):
+            return out + " "
+        bare = out[:-1]
+        if out.endswith("\u00ad"):
+            return bare
+        if out.endswith(" -") or not bare or not bare[-1].isalnum():
+            return out + " "
+        if row.text[:4] in ("and ", "or a") or row.text.startswith("or "):
+            # `pre- and post-training`: the hyphen hangs.
+            return out + " "
+        return out if self._vocabulary.keeps_hyphen(bare + "-", row.text) else bare
+
+
+def write(paragraphs: list[Paragraph], vocabulary: Vocabulary, addresses: Addresses, n_pages: int) -> Writer:
+    """Write all paragraphs."""
+    writer = Writer(vocabulary, addresses, n_pages)
+    for paragraph in paragraphs:
+        writer.add(paragraph)
+    return writer
+
+
+def is_heading(placed: Placed) -> bool:
+    """Whether a placed paragraph was set as a heading."""
+    return placed.paragraph.kind is Kind.HEADING

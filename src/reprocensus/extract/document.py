@@ -1,0 +1,98 @@
+"""One PDF's bytes to its text, page starts, title and sections."""
+
+from typing import Final
+
+from reprocensus.extract.addresses import Addresses
+from reprocensus.extract.assemble import Writer, write
+from reprocensus.extract.characters import unknown_share
+from reprocensus.extract.failures import failure
+from reprocensus.extract.flow import join
+from reprocensus.extract.furniture import drop_margin_numbers, furniture
+from reprocensus.extract.hyphens import Vocabulary
+from reprocensus.extract.pages import Page, Pages
+from reprocensus.extract.paragraphs import Measures, Segmenter, measure
+from reprocensus.extract.rows import Row, page_rows
+from reprocensus.extract.sections import divide
+from reprocensus.extract.titles import title
+from reprocensus.records import Extracted, Section, SectionKind
+
+EXTRACTOR: Final = "pymupdf-dict"
+#: Version of the layout rules: raise it whenever the text of any paper may change.
+LAYOUT_VERSION: Final = "1"
+MAX_PAGES: Final = 2000
+
+_FEW_A_PAGE: Final = 200
+_FEW_IN_ALL: Final = 1000
+_SCRAPS_A_PAGE: Final = 60
+_MANY_PAGES: Final = 100
+_GARBLED: Final = 0.02
+_UNREADABLE: Final = 0.3
+
+
+def extract(data: bytes, *, max_pages: int = MAX_PAGES) -> Extracted:
+    """Turn the bytes of one PDF into an `Extracted`. Raise ExtractError, with a kind of `KINDS`, if it cannot be.
+
+    It parses in C in this very process: use `ExtractPool` on files that nobody has vouched for.
+    """
+    # MuPDF is loaded by the first call, not by importing this module.
+    from reprocensus.extract import pdf
+
+    read = pdf.read_pages(data, max_pages=max_pages)
+    return lay_out(read, f"{LAYOUT_VERSION}+{pdf.version()}")
+
+
+def lay_out(read: Pages, version: str) -> Extracted:
+    """Turn pages that were read into an `Extracted`. Raise ExtractError('no_text') if they hold no usable text."""
+    for page in read.pages:
+        drop_margin_numbers(page)
+    rows = [page_rows(page) for page in read.pages]
+    gone = furniture(read.pages, rows)
+    kept = [[row for row in page if id(row) not in gone] for page in rows]
+    measures = measure(kept)
+    writer = _write(read.pages, kept, measures)
+    text = writer.text()
+    _check_usable(read, text)
+    sections = divide(writer.placed, len(text))
+    first_line = text.split("\n", 1)[0]
+    return Extracted(
+        text=text,
+        page_starts=writer.page_starts(),
+        title=title(kept[0], read.pages[0].height, measures, read.metadata_title, first_line),
+        sections=sections,
+        flags=_flags(read, text, sections),
+        extractor=EXTRACTOR,
+        extractor_version=version,
+    )
+
+
+def _write(pages: list[Page], rows: list[list[Row]], measures: Measures) -> Writer:
+    paragraphs = [found for page in rows for found in Segmenter(page, measures).paragraphs()]
+    vocabulary = Vocabulary(row.text for page in rows for row in page)
+    addresses = Addresses(link.uri for page in pages for link in page.links)
+    return write(join(paragraphs), vocabulary, addresses, len(pages))
+
+
+def _check_usable(read: Pages, text: str) -> None:
+    letters = sum(char.isalnum() for char in text)
+    n_pages, pictured = len(read.pages), sum(1 for page in read.pages if page.n_images)
+    if not letters and not unknown_share(text):
+        raise failure("no_text", f"The {n_pages} pages have no text layer; {pictured} of them hold images.")
+    if letters < _SCRAPS_A_PAGE * n_pages and 2 * pictured >= n_pages:
+        raise failure("no_text", f"Only {letters} characters of text on {n_pages} pages, {pictured} with images.")
+    if unknown_share(text) > _UNREADABLE:
+        raise failure("no_text", "The fonts do not say which characters they show.")
+
+
+def _flags(read: Pages, text: str, sections: tuple[Section, ...]) -> tuple[str, ...]:
+    n_pages = len(read.pages)
+    pictures = sum(1 for page in read.pages if page.n_images and not page.lines)
+    holds = {
+        "repaired": read.repaired,
+        "pages_failed": read.failed > 0,
+        "few_characters": len(text) < max(_FEW_IN_ALL, _FEW_A_PAGE * n_pages),
+        "image_pages": pictures * 2 >= n_pages and pictures > 0,
+        "many_pages": n_pages > _MANY_PAGES,
+        "garbled": unknown_share(text) > _GARBLED,
+        "no_references": all(section.kind is not SectionKind.REFERENCES for section in sections),
+    }
+    return tuple(flag for flag, held in holds.items() if held)

@@ -1,0 +1,115 @@
+"""Running headers and footers, page numbers, margin line numbers and stamps: found by repetition and place."""
+
+import re
+from collections import Counter, defaultdict
+from typing import Final
+
+from reprocensus.extract.pages import Line, Page
+from reprocensus.extract.rows import Row
+
+_DIGITS: Final = re.compile(r"\d+")
+_NUMBER: Final = re.compile(r"\d{1,4}")
+_PAGE_NUMBER: Final = re.compile(
+    r"[-–—\s]*(?:page\s+)?(?:\d{1,6}|[ivxl]{1,7}|\d{1,4}\s*(?:of|/)\s*\d{1,4}|[A-Z]\d{0,2}[-–.:]\d{1,6}|\d{1,6}\s*:\s*\d{1,6})[-–—\s]*",
+    re.IGNORECASE,
+)
+_BAND: Final = 0.14
+_MIN_NUMBERED: Final = 15
+
+
+def drop_margin_numbers(page: Page) -> None:
+    """Remove the line numbers that review drafts carry in their margins, in place."""
+    columns: dict[tuple[str, int], list[tuple[float, int, int]]] = defaultdict(list)
+    for index, line in enumerate(page.lines):
+        text = "".join(span.text for span in line.spans).strip()
+        if _NUMBER.fullmatch(text):
+            columns["left", round(line.x0 / 4)].append((line.y0, int(text), index))
+            columns["right", round(line.x1 / 4)].append((line.y0, int(text), index))
+    drop: set[int] = set()
+    for found in columns.values():
+        if len(found) < _MIN_NUMBERED or not _counts_up(found):
+            continue
+        members = {index for _, _, index in found}
+        if _in_margin(page.lines, members):
+            drop |= members
+    if drop:
+        page.lines = [line for index, line in enumerate(page.lines) if index not in drop]
+
+
+def _counts_up(found: list[tuple[float, int, int]]) -> bool:
+    values = [value for _, value, _ in sorted(found)]
+    steps = Counter(b - a for a, b in zip(values, values[1:], strict=False))
+    return steps[1] + steps[5] >= 0.8 * (len(values) - 1)
+
+
+def _in_margin(lines: list[Line], members: set[int]) -> bool:
+    x0 = min(lines[index].x0 for index in members)
+    x1 = max(lines[index].x1 for index in members)
+    # Text of any length beside the numbers on one side only: nothing wide may run across them.
+    across = sum(
+        1
+        for index, line in enumerate(lines)
+        if index not in members and line.x0 < x1 and line.x1 > x0 and line.x1 - line.x0 > 30
+    )
+    return across <= 2
+
+
+def furniture(pages: list[Page], rows: list[list[Row]]) -> set[int]:
+    """Return the ids (`id(row)`) of rows that repeat from page to page or only number it."""
+    found: set[int] = set()
+    for from_top in (True, False):
+        # Peel at most three rows from each end: a header may have two lines and a rule of its own.
+        for _ in range(3):
+            peeled = _peel(pages, rows, found, from_top=from_top)
+            if not peeled:
+                break
+            found |= peeled
+    for page, page_rows in zip(pages, rows, strict=True):
+        found |= {id(row) for row in page_rows if _is_stamp(page, row)}
+    return found
+
+
+def _peel(pages: list[Page], rows: list[list[Row]], gone: set[int], *, from_top: bool) -> set[int]:
+    outer: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    numbers: list[Row] = []
+    for page, page_rows in zip(pages, rows, strict=True):
+        for row in _outermost(page, page_rows, gone, from_top=from_top):
+            if _PAGE_NUMBER.fullmatch(row.text):
+                numbers.append(row)
+            else:
+                outer[_key(row)].append(row)
+    need = 2 if len(pages) <= 8 else 3
+    dropped: set[int] = set()
+    for members in outer.values():
+        if len({row.page for row in members}) >= need and _same_height(members):
+            dropped |= {id(row) for row in members}
+    dropped |= {id(row) for row in numbers}
+    return dropped
+
+
+def _key(row: Row) -> tuple[str, int]:
+    return _DIGITS.sub("#", "".join(row.text.lower().split())), round(row.size)
+
+
+def _same_height(members: list[Row]) -> bool:
+    heights = sorted(row.baseline for row in members)
+    middle = heights[len(heights) // 2]
+    return sum(1 for height in heights if abs(height - middle) < 6) >= 0.7 * len(heights)
+
+
+def _outermost(page: Page, rows: list[Row], gone: set[int], *, from_top: bool) -> list[Row]:
+    """The row nearest to the page's edge and those at its height, if within the band at that edge."""
+    left = [row for row in rows if id(row) not in gone and row.horizontal]
+    if not left or page.height <= 0:
+        return []
+    if from_top:
+        edge = min(row.y0 for row in left)
+        return [row for row in left if row.y0 < edge + 4 and row.y1 < _BAND * page.height]
+    edge = max(row.y1 for row in left)
+    return [row for row in left if row.y1 > edge - 4 and row.y0 > (1 - _BAND) * page.height]
+
+
+def _is_stamp(page: Page, row: Row) -> bool:
+    """Whether it is a preprint server's stamp, set upright along the first page's margin."""
+    upright = not row.horizontal
+    return upright and page.number == 1 and row.text.lower().startswith(("arxiv:", "biorxiv", "medrxiv"))

@@ -1,0 +1,214 @@
+"""From rows to paragraphs: where one paragraph of a page ends and the next begins, and what kind it is."""
+
+import re
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from reprocensus.extract.headings import ALGORITHM_LINE, CAPTION, LIST_ITEM, looks_like_heading
+from reprocensus.extract.rows import Row
+
+TERMINAL: Final = re.compile(r"[.!?:][\"'”’)\]]*(?:\^?\d{1,2}|[†‡∗*])?$")
+_SIZE_STEP: Final = 0.7
+
+
+class Kind(StrEnum):
+    """What a paragraph is, as far as its flow goes."""
+
+    BODY = "body"
+    HEADING = "heading"
+    CAPTION = "caption"
+    TABLE = "table"
+    SMALL = "small"
+    ALGORITHM = "algorithm"
+    FRONT = "front"
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """Rows that read as one; `right` is the column's right edge beside the last of them, in points."""
+
+    rows: list[Row]
+    kind: Kind
+    right: float
+
+    @property
+    def page(self) -> int:
+        """The page it starts on."""
+        return self.rows[0].page
+
+    @property
+    def size(self) -> float:
+        """Type size of its first row in points."""
+        return self.rows[0].size
+
+    @property
+    def text(self) -> str:
+        """Its rows' text, roughly: without care for hyphens."""
+        return " ".join(row.text for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The paper's usual body size in points, and its usual distance of baselines over size."""
+
+    body: float
+    leading: float
+
+
+def measure(rows: list[list[Row]]) -> Measures:
+    """Find the body size (most characters) and leading of a paper."""
+    weight: Counter[float] = Counter()
+    for page in rows:
+        for row in page:
+            weight[round(row.size * 2) / 2] += len(row.text)
+    body = weight.most_common(1)[0][0] if weight else 10.0
+    steps: Counter[float] = Counter()
+    for page in rows:
+        for above, below in zip(page, page[1:], strict=False):
+            step = below.baseline - above.baseline
+            if above.size == below.size and abs(above.size - body) < 0.3 and 0.9 * body < step < 3 * body:
+                steps[round(step / body, 2)] += 1
+    leading = steps.most_common(1)[0][0] if steps else 1.2
+    return Measures(body, leading)
+
+
+class Segmenter:
+    """Cuts one page's rows into paragraphs."""
+
+    def __init__(self, rows: list[Row], measures: Measures) -> None:
+        self._rows = rows
+        self._measures = measures
+        self._rights = _edges(row.x1 for row in rows)
+        self._lefts = _edges(row.x0 for row in rows)
+        self._headings = {id(row) for row in rows if looks_like_heading(row, measures.body)}
+
+    def paragraphs(self) -> list[Paragraph]:
+        """The page's paragraphs in stream order."""
+        found: list[Paragraph] = []
+        current: list[Row] = []
+        for row in self._rows:
+            if current and self._breaks(current, row):
+                found.append(self._paragraph(current))
+                current = []
+            current.append(row)
+        if current:
+            found.append(self._paragraph(current))
+        return found
+
+    def right_of(self, row: Row) -> float:
+        """The right edge of the column that a row stands in, in points: the nearest usual one."""
+        at = bisect_left(self._rights, row.x1 - 2.5)
+        for edge in self._rights[at:]:
+            if edge > row.x0:
+                # A far edge is another column's: a row of this one never comes near it.
+                return edge
+        return row.x1
+
+    def _paragraph(self, rows: list[Row]) -> Paragraph:
+        return Paragraph(rows, self._kind(rows), self.right_of(rows[-1]))
+
+    def _kind(self, rows: list[Row]) -> Kind:
+        first = rows[0]
+        if id(first) in self._headings:
+            return Kind.HEADING
+        if CAPTION.match(first.text):
+            return Kind.CAPTION
+        if self._is_cells(first):
+            return Kind.TABLE
+        if ALGORITHM_LINE.match(first.text):
+            return Kind.ALGORITHM
+        if first.size < self._measures.body - 0.6 or not first.horizontal:
+            return Kind.SMALL
+        return Kind.BODY
+
+    def _breaks(self, current: list[Row], row: Row) -> bool:
+        last = current[-1]
+        if not (last.horizontal and row.horizontal):
+            return True
+        step = row.baseline - last.baseline
+        if id(row) in self._headings or id(last) in self._headings:
+            return not self._one_heading(last, row, step)
+        if step < 0.3 * row.size or row.x0 > last.x1 + 1 or row.x1 < last.x0 - 1:
+            return True
+        if abs(row.size - last.size) > _SIZE_STEP:
+            return True
+        if step > 1.33 * self._measures.leading * max(row.size, last.size):
+            return True
+        return self._begins(current, row)
+
+    def _begins(self, current: list[Row], row: Row) -> bool:
+        """Whether a row that follows closely begins a paragraph of its own."""
+        last = current[-1]
+        if self._is_cells(row) or self._is_cells(last):
+            return True
+        ended = bool(TERMINAL.search(last.text))
+        remaining = self.right_of(last) - last.x1
+        short = remaining > row.first_word_width + 0.9 * row.size
+        new_block = row.block != last.block
+        if LIST_ITEM.match(row.text) and (ended or short or new_block):
+            return True
+        if CAPTION.match(row.text) and (ended or short or new_block):
+            return True
+        if ALGORITHM_LINE.match(row.text) and (ended or short or row.text[0].isdigit()):
+            return True
+        if row.mark and (ended or short) and row.size < self._measures.body:
+            return True
+        if short:
+            return True
+        return ended and self._indented(current, row)
+
+    def _indented(self, current: list[Row], row: Row) -> bool:
+        """Whether, after a full stop, a step to the right or left says that a paragraph begins."""
+        last = current[-1]
+        shift = row.x0 - last.x0
+        if abs(shift) < 0.6 * row.size:
+            return False
+        if shift > 0:
+            # In a hanging entry the second row is the first to be indented.
+            return len(current) > 1 or not self._hangs(row)
+        return len(current) > 1
+
+    def _hangs(self, row: Row) -> bool:
+        return any(
+            other.block == row.block and other is not row and abs(other.x0 - row.x0) < 1 and other.baseline > row.baseline
+            for other in self._rows
+        )
+
+    def _one_heading(self, last: Row, row: Row, step: float) -> bool:
+        both = id(row) in self._headings and id(last) in self._headings
+        same = abs(row.size - last.size) < 0.3 and row.bold == last.bold
+        near = 0.5 * row.size < step < 1.6 * row.size
+        room = self.right_of(last) - last.x1
+        wraps = room < row.first_word_width + row.size or abs((last.x0 + last.x1) - (row.x0 + row.x1)) < 4
+        fresh = bool(re.match(r"(?:\d+(?:\.\d+)*|[A-Z])\.?\s", row.text))
+        return both and same and near and wraps and not fresh
+
+    def _is_cells(self, row: Row) -> bool:
+        """Whether a row consists of cells set apart; a stretched line of justified text does not."""
+        if row.cells < 2:
+            return False
+        if row.cells == 2 and LIST_ITEM.match(row.text + " "):
+            return False
+        at_right = any(abs(row.x1 - edge) < 1.5 for edge in self._rights)
+        at_left = any(abs(row.x0 - edge) < 1.5 for edge in self._lefts)
+        wide = [gap for gap in row.gaps if gap > 0.3 * row.size]
+        even = bool(wide) and max(wide) - min(wide) < 0.35 * row.size
+        return not (at_left and at_right and even and len(wide) >= 2)
+
+
+def _edges(values: Iterable[float]) -> list[float]:
+    """Positions at which several rows begin or end, in order."""
+    counts: dict[int, list[float]] = defaultdict(list)
+    for value in values:
+        counts[round(value)].append(value)
+    edges = []
+    for place in sorted(counts):
+        here = counts[place]
+        around = len(here) + len(counts.get(place - 1, ())) + len(counts.get(place + 1, ()))
+        if around >= 4 and len(here) * 3 >= around:
+            edges.append(max(here))
+    return edges

@@ -1,0 +1,179 @@
+"""Reads PDF bytes into plain pages. The only module that imports PyMuPDF; import it in worker processes only."""
+
+from typing import Any
+
+import pymupdf
+
+from reprocensus.extract.characters import clean
+from reprocensus.extract.failures import failure
+from reprocensus.extract.pages import Line, Link, Page, Pages, Span
+
+MAGIC_WINDOW = 1024
+_ITALIC, _MONO, _BOLD = 2, 8, 16
+_BOLD_NAMES = ("bold", "medi", "demi", "black", "cmbx", "sfbx", "cmssbx", "heavy", "-bd", "semibold")
+_FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
+
+
+def version() -> str:
+    """PyMuPDF's version."""
+    return str(pymupdf.VersionBind)
+
+
+def silence() -> None:
+    """Keep MuPDF's warnings and PyMuPDF's advice off the terminal, for the life of the process."""
+    pymupdf.TOOLS.mupdf_display_errors(False)
+    pymupdf.TOOLS.mupdf_display_warnings(False)
+
+
+def read_pages(data: bytes, *, max_pages: int) -> Pages:
+    """Read all pages of a PDF. Raise ExtractError where there is nothing to read (see `failures.KINDS`)."""
+    check_magic(data)
+    silence()
+    document = _open(data)
+    try:
+        count = _page_count(document, max_pages)
+        pages = [_read_page(document, number) for number in range(count)]
+        read = [page for page in pages if page is not None]
+        if not read:
+            raise failure("broken", f"None of the {count} pages can be read.")
+        metadata = document.metadata or {}
+        return Pages(
+            pages=[page or Page(i + 1, 0.0, 0.0, [], []) for i, page in enumerate(pages)],
+            metadata_title=clean(str(metadata.get("title") or "")).strip(),
+            repaired=bool(document.is_repaired),
+            failed=count - len(read),
+        )
+    finally:
+        document.close()
+
+
+def check_magic(data: bytes) -> None:
+    """Raise ExtractError unless the bytes say near their start that they are a PDF.
+
+    MuPDF opens HTML and plain text as well, so it cannot be asked.
+    """
+    if not data:
+        raise failure("empty", "The file is empty.")
+    head = data[:MAGIC_WINDOW]
+    if b"%PDF-" not in head:
+        raise failure("not_pdf", f"The file is no PDF: {_looks_like(head)}.")
+
+
+def _looks_like(head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    kinds = (
+        (b"\x1f\x8b", "it is gzip-compressed (an undecoded download)"),
+        (b"pk\x03\x04", "it is a zip archive"),
+        (b"%!ps", "it is PostScript"),
+        (b"\x89png", "it is a PNG image"),
+        (b"\xff\xd8\xff", "it is a JPEG image"),
+        (b"{\\rtf", "it is RTF"),
+        (b"{", "it looks like JSON"),
+    )
+    for magic, words in kinds:
+        if start.startswith(magic):
+            return words
+    if start.startswith((b"<!doctype html", b"<html")) or b"<head" in start or b"<body" in start:
+        return "it is an HTML page, such as a login or error page"
+    if start.startswith(b"<"):
+        return "it looks like XML or HTML"
+    return f"it starts with {head[:16]!r}"
+
+
+def _open(data: bytes) -> Any:
+    try:
+        document = pymupdf.open(stream=data, filetype="pdf")
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise failure("broken", f"MuPDF cannot open the file ({_words(error)}).") from error
+    # An empty user password has been tried already; only what still needs one is out of reach.
+    if document.needs_pass:
+        document.close()
+        raise failure("encrypted", "The file is encrypted with a password.")
+    return document
+
+
+def _page_count(document: Any, max_pages: int) -> int:
+    try:
+        count = int(document.page_count)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise failure("broken", f"The page tree cannot be read ({_words(error)}).") from error
+    if count < 1:
+        raise failure("no_pages", "The PDF has no pages.")
+    if count > max_pages:
+        raise failure("too_many_pages", f"The PDF has {count} pages, more than the limit of {max_pages}.")
+    return count
+
+
+def _read_page(document: Any, index: int) -> Page | None:
+    try:
+        page = document.load_page(index)
+        found = page.get_text("dict", flags=_FLAGS)
+        images = len(page.get_images())
+    except MemoryError:
+        raise
+    except Exception:
+        # One unreadable page must not cost the others; the caller counts and flags it.
+        return None
+    lines = []
+    for number, block in enumerate(found["blocks"]):
+        for line in block.get("lines", ()):
+            built = _line(line, number)
+            if built is not None:
+                lines.append(built)
+    return Page(index + 1, float(found["width"]), float(found["height"]), lines, _links(page), images)
+
+
+def _line(line: dict[str, Any], block: int) -> Line | None:
+    spans: list[Span] = []
+    # MuPDF cuts a justified line into a span a word; runs of one style are put together again.
+    for span in line["spans"]:
+        text = span["text"]
+        if not text:
+            continue
+        size, font, baseline = span["size"], span["font"], span["origin"][1]
+        x0, _, x1, _ = span["bbox"]
+        if spans:
+            last = spans[-1]
+            same = last.font == font and abs(last.size - size) < 0.05
+            if same and abs(last.baseline - baseline) < 0.3:
+                spans[-1] = last._replace(text=last.text + text, x1=x1)
+                continue
+        spans.append(_span(text, size, font, span["flags"], baseline, x0, x1))
+    spans = [span._replace(text=clean(span.text)) for span in spans]
+    if not any(span.text.strip() for span in spans):
+        return None
+    x0, y0, x1, y1 = line["bbox"]
+    return Line(spans, x0, y0, x1, y1, block, line["dir"][0] > 0.9)
+
+
+def _span(text: str, size: float, font: str, flags: int, baseline: float, x0: float, x1: float) -> Span:
+    name = font.lower()
+    bold = bool(flags & _BOLD) or any(part in name for part in _BOLD_NAMES)
+    mono = bool(flags & _MONO) or "mono" in name or "cmtt" in name or "sftt" in name or "courier" in name
+    return Span(text, size, font, bold, bool(flags & _ITALIC), mono, baseline, x0, x1)
+
+
+def _links(page: Any) -> list[Link]:
+    links = []
+    try:
+        link = page.first_link
+        while link is not None:
+            uri = link.uri or ""
+            if uri.lower().startswith(("http://", "https://", "ftp://")):
+                box = link.rect
+                links.append(Link(box.x0, box.y0, box.x1, box.y1, clean(uri)))
+            link = link.next
+    except MemoryError:
+        raise
+    except Exception:
+        # Links only help to put broken addresses together; text without them is still good.
+        return links
+    return links
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,0 +1,111 @@
+"""Answers questions about a store from its tables: one verdict in its context, failures, statistics by group."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from reprocensus.errors import UsageError
+from reprocensus.records import Edition
+from reprocensus.statistics import edition_scores, venue_statistics, wide
+from reprocensus.tables import Tables
+from reprocensus.variables import Variable
+
+Row = dict[str, Any]
+GROUPS = ("venue", "year")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One verdict with everything needed to check it. `contexts`: for each quote, the text around it."""
+
+    edition: Edition
+    paper: Row
+    verdict: Row
+    contexts: tuple[tuple[str, str], ...]
+    run: Row | None
+
+
+def find_paper(tables: Tables, name: str) -> tuple[Edition, Row]:
+    """The paper of that paper_id; else the only one whose paper_id ends so or whose title it is.
+
+    Raises:
+        UsageError: none, or several.
+    """
+    rows = [
+        (edition, row)
+        for edition in tables.editions("papers")
+        for row in tables.read("papers", edition).frame.iter_rows(named=True)
+    ]
+    folded = name.casefold()
+    for match in (
+        lambda row: row["paper_id"] == name,
+        lambda row: row["paper_id"].casefold().endswith("/" + folded) or row["title"].casefold() == folded,
+    ):
+        found = [(edition, row) for edition, row in rows if match(row)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(row["paper_id"] for _, row in found[:5])
+            raise UsageError(f"{name!r} means several papers: {ids}; give the whole paper_id")
+    raise UsageError(f"no paper {name!r} in {tables.storage.uri}; run it first, or check --store")
+
+
+def explain(tables: Tables, name: str, variable: Variable, around: int = 200) -> Reason:
+    """The verdict on one variable of one paper, its quotes with `around` characters on either side.
+
+    Raises:
+        UsageError: there is no such paper or no verdict; the message says what failed instead.
+    """
+    edition, paper = find_paper(tables, name)
+    paper_id = paper["paper_id"]
+    verdicts = tables.read("verdicts", edition).frame.filter(paper_id=paper_id, variable=variable.name)
+    if verdicts.is_empty():
+        failed = tables.read("failures", edition).frame.filter(paper_id=paper_id)
+        why = "; ".join(f"{f['stage']} failed ({f['kind']}): {f['message']}" for f in failed.to_dicts())
+        raise UsageError(f"{paper_id} has no verdict on {variable.name}: {why or 'it was not judged on it'}")
+    verdict = verdicts.to_dicts()[0]
+    text = tables.read_documents(edition, [paper_id])["text"][0]
+    contexts = tuple(
+        (text[max(0, q["start"] - around) : q["start"]], text[q["end"] : q["end"] + around])
+        for q in verdict["quotes"]
+    )
+    runs = tables.read_rows("runs").filter(run_id=verdict["run_id"]).to_dicts()
+    return Reason(edition, paper, verdict, contexts, runs[0] if runs else None)
+
+
+def group_statistics(tables: Tables, by: Sequence[str], variables: Sequence[Variable]) -> list[Row]:
+    """Statistics and scores of each group of papers, sorted by group.
+
+    `by` names venue, year or both; each row has those, the columns of `edition_scores`, and `variables`: the
+    columns of `venue_statistics` by variable.
+
+    Raises:
+        UsageError: another grouping.
+    """
+    if not by or set(by) - set(GROUPS):
+        raise UsageError(f"--by {','.join(by)!r}: statistics are by venue, year, or venue,year")
+    groups: dict[tuple[Any, ...], list[pl.DataFrame]] = {}
+    for edition in tables.editions("papers"):
+        papers = tables.read("papers", edition, ("paper_id",)).frame
+        verdicts = tables.read("verdicts", edition, ("paper_id", "variable", "label")).frame
+        key = tuple(getattr(edition, name) for name in by)
+        groups.setdefault(key, []).append(wide(papers, verdicts, variables))
+    return [
+        {**dict(zip(by, key, strict=True)), **_statistics(pl.concat(labels), variables)}
+        for key, labels in sorted(groups.items())
+    ]
+
+
+def _statistics(labels: pl.DataFrame, variables: Sequence[Variable]) -> Row:
+    rows = venue_statistics(labels, variables).to_dicts()
+    return {
+        **edition_scores(labels, variables).to_dicts()[0],
+        "variables": {row.pop("variable"): row for row in rows},
+    }
+
+
+def failures(tables: Tables, editions: Sequence[Edition]) -> pl.DataFrame:
+    """Failures that stand in these editions, with venue and year."""
+    return tables.scan("failures", editions)

@@ -1,0 +1,98 @@
+"""Turns an engine's answers into verdicts: checks labels, verifies quotes, keeps failures apart. One shard at a time."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reprocensus.engines import Engine
+from reprocensus.errors import JudgeError
+from reprocensus.evidence import verify
+from reprocensus.prompt import prompt_sha
+from reprocensus.records import COMMON_LABELS, UNKNOWN, Answer, Document, Verdict
+from reprocensus.variables import Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of one variable of one paper."""
+
+    document: Document
+    variable: Variable
+    outcome: Verdict | JudgeError
+
+
+async def judge(
+    engine: Engine, asked: Sequence[tuple[Document, Sequence[Variable]]], run_id: str
+) -> list[Judged]:
+    """Judges each document on its variables, a limited number of papers side by side. Never raises for a paper."""
+    slots = asyncio.Semaphore(engine.papers_in_flight)
+
+    async def one(document: Document, variables: Sequence[Variable]) -> list[Judged]:
+        async with slots:
+            answers = await _ask(engine, document, variables)
+        return [
+            Judged(document, v, _outcome(engine, document, v, answers.get(v.name), run_id)) for v in variables
+        ]
+
+    judged = await asyncio.gather(*(one(document, variables) for document, variables in asked))
+    return [outcome for paper in judged for outcome in paper]
+
+
+async def _ask(
+    engine: Engine, document: Document, variables: Sequence[Variable]
+) -> Mapping[str, Answer | JudgeError]:
+    try:
+        return await engine.ask(document, variables)
+    except JudgeError as error:
+        return dict.fromkeys((v.name for v in variables), error)
+    except Exception as error:
+        # An engine's fault over one paper must not take the shard with it.
+        fault = JudgeError("engine_fault", f"{engine.name}: {type(error).__name__}: {error}", transient=True)
+        return dict.fromkeys((v.name for v in variables), fault)
+
+
+def _outcome(
+    engine: Engine, document: Document, variable: Variable, answer: Answer | JudgeError | None, run_id: str
+) -> Verdict | JudgeError:
+    if answer is None:
+        return JudgeError("no_answer", f"{engine.name} gave no answer", transient=True)
+    if isinstance(answer, JudgeError):
+        return answer
+    if answer.label not in variable.all_labels:
+        return JudgeError("bad_label", f"{engine.name} answered {answer.label!r}, not a label of {variable.name}")
+    return to_verdict(engine, document, variable, answer, run_id)
+
+
+def to_verdict(
+    engine: Engine, document: Document, variable: Variable, answer: Answer, run_id: str
+) -> Verdict:
+    """The verdict that an answer earns.
+
+    A label that rests on quotes, none of which stands in the paper, becomes `unknown` and needs review: this
+    holds for every label but No and those common to all variables, which may rest on nothing being found.
+    """
+    quotes, missing = verify(document, answer)
+    label, rationale, review = answer.label, answer.rationale, missing > 0
+    if not quotes and label not in ("No", *COMMON_LABELS) and (missing or variable.labels == ("Yes", "No")):
+        rationale = f"{engine.name} said {label}, but no quote of it stands in the paper. {rationale}".strip()
+        label, review = UNKNOWN, True
+    return Verdict(
+        paper_id=document.paper_id,
+        variable=variable.name,
+        label=label,
+        quotes=quotes,
+        rationale=rationale,
+        confidence=answer.confidence,
+        needs_review=review,
+        variable_sha=variable.sha,
+        prompt_sha=prompt_sha(variable),
+        text_sha256=document.text_sha256,
+        engine=engine.name,
+        model=engine.model,
+        run_id=run_id,
+        judged_at=datetime.now(UTC),
+        prompt_tokens=answer.prompt_tokens,
+        cached_tokens=answer.cached_tokens,
+        output_tokens=answer.output_tokens,
+    )

@@ -1,0 +1,173 @@
+"""Judges a paper's variables by the lexical cues of their files. Pure, deterministic, no model.
+
+All that is known about a variable stands in its file; here are only the three ways of weighing cues
+(see `variables.Rules`) and how a weighing becomes an answer with quotes.
+
+`not_applicable`: a variable whose file has a gate comes out so where the gate's variable (the research
+type) came out with the gate's label (theoretical), no cue spoke for any of the variable's own findings, and
+the paper has neither a section nor a sentence that the gate names (an evaluation, a simulation). So a paper
+is never excused where anything in it might have answered the question; and a gate whose variable is not
+among those judged stays open.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from reprocensus.reading import Reading, Sentence
+from reprocensus.records import NOT_APPLICABLE, UNKNOWN, Answer, Claim, Document
+from reprocensus.variables import Cue, Gate, Rules, Variable
+
+MAX_CLAIMS = 3
+MAX_CLAIM = 400
+_FIRST_WORD = re.compile(r"[^\W\d_]+|\d+")
+
+
+@dataclass(slots=True)
+class _Side:
+    """What speaks for one label: its score, and each sentence's weight and where its first cue stands."""
+
+    score: float = 0.0
+    weights: dict[int, float] = field(default_factory=dict)
+    places: dict[int, int] = field(default_factory=dict)
+    #: Whether anything spoke for it at all, whatever spoke against it.
+    any_for: bool = False
+
+
+def judge_paper(document: Document, variables: Sequence[Variable]) -> dict[str, Answer]:
+    """An answer to each variable, by name. Every claim stands in the text at its start."""
+    reading = Reading(document.extracted)
+    weighed = {variable.name: _weigh(variable.rules, reading) for variable in variables}
+    answers = {v.name: _answer(v.rules, weighed[v.name], reading) for v in variables}
+    for variable in variables:
+        gate = variable.rules.gate
+        if gate and _closed(gate, answers, weighed[variable.name], variable.rules, reading):
+            answers[variable.name] = Answer(
+                NOT_APPLICABLE, rationale=gate.rationale, confidence=answers[gate.variable].confidence
+            )
+    return answers
+
+
+def _weigh(rules: Rules, reading: Reading) -> dict[str, _Side]:
+    sides: dict[str, _Side] = {}
+    for cue in rules.cues:
+        side = sides.setdefault(cue.label, _Side())
+        cap = cue.cap or rules.cap
+        seen = 0
+        for number, place in _shows(cue, rules, reading):
+            seen += 1
+            if rules.mode != "sentence" and seen > cap:
+                break
+            side.weights[number] = side.weights.get(number, 0.0) + cue.weight
+            if cue.weight > 0:
+                side.any_for = True
+                if cue.quotable:
+                    side.places.setdefault(number, place)
+    for side in sides.values():
+        totals = side.weights.values()
+        side.score = max(totals, default=0.0) if rules.mode == "sentence" else math.fsum(totals)
+    return sides
+
+
+def _shows(cue: Cue, rules: Rules, reading: Reading) -> Iterable[tuple[int, int]]:
+    """The sentences that show the cue, in order, and where in them."""
+    kinds = rules.sections if cue.sections is None else cue.sections
+    title = re.compile(cue.titles, re.IGNORECASE) if cue.titles else None
+    open_sections = {
+        number
+        for number, section in enumerate(reading.sections)
+        if section.kind in kinds and (title is None or title.search(section.title))
+    }
+    search = cue.regex.search
+    unless = cue.unless_regex
+    for number in _candidates(cue, reading):
+        sentence = reading.sentences[number]
+        if sentence.section not in open_sections or (rules.pages and sentence.page > rules.pages):
+            continue
+        found = search(sentence.text)
+        if found and not (unless and unless.search(sentence.text)):
+            yield number, found.start()
+
+
+def _candidates(cue: Cue, reading: Reading) -> Iterable[int]:
+    words = cue.words or tuple(_first_word(term) for term in cue.terms)
+    return reading.holding(words) if words else range(len(reading.sentences))
+
+
+def _first_word(term: str) -> str:
+    found = _FIRST_WORD.search(term.lower())
+    return found.group() if found else term
+
+
+def _answer(rules: Rules, sides: dict[str, _Side], reading: Reading) -> Answer:
+    findings = {label: side for label, side in sides.items() if label != rules.default}
+    present = [label for label, side in findings.items() if side.score >= rules.threshold]
+    if rules.mode == "sides" and rules.both and len(present) > 1:
+        label = rules.both
+    else:
+        label = max(present, key=lambda name: findings[name].score, default=rules.default)
+    margin = min((abs(side.score - rules.threshold) for side in findings.values()), default=rules.threshold)
+    if label == rules.default:
+        claims = _claims([sides[label]] if label in sides else [], reading)
+        rationale = rules.none_found
+    else:
+        claims = _claims([findings[name] for name in present if label in (name, rules.both)], reading)
+        rationale = rules.found if claims else rules.none_found
+    confidence = 0.0 if label == UNKNOWN else _confidence(margin, rules.scale)
+    return Answer(label, claims, rationale, confidence)
+
+
+def _confidence(margin: float, scale: float) -> float:
+    """Half at the threshold, rising to one with the distance from it."""
+    return round(1.0 - 0.5 ** (1.0 + margin / scale), 4)
+
+
+def _claims(sides: Sequence[_Side], reading: Reading) -> tuple[Claim, ...]:
+    """The weightiest quotable sentences of each side in turn, then in the paper's order."""
+    ranked = [sorted(side.places, key=lambda n, s=side: (-s.weights[n], n)) for side in sides]  # type: ignore[misc]
+    chosen: dict[int, int] = {}
+    for rank in range(MAX_CLAIMS):
+        for side, numbers in zip(sides, ranked, strict=True):
+            if rank < len(numbers) and len(chosen) < MAX_CLAIMS:
+                number = numbers[rank]
+                if side.weights[number] > 0:
+                    chosen.setdefault(number, side.places[number])
+    return tuple(_claim(reading.sentences[number], place) for number, place in sorted(chosen.items()))
+
+
+def _claim(sentence: Sentence, place: int) -> Claim:
+    """The sentence, or of a long one the stretch around the cue, cut at blanks."""
+    text = sentence.text
+    if len(text) <= MAX_CLAIM:
+        return Claim(text, sentence.start)
+    begin = max(0, min(place - MAX_CLAIM // 3, len(text) - MAX_CLAIM))
+    if begin:
+        begin = text.find(" ", begin, place) + 1 or begin
+    end = min(begin + MAX_CLAIM, len(text))
+    if end < len(text):
+        blank = text.rfind(" ", place, end)
+        end = blank if blank > place else end
+    piece = text[begin:end]
+    inner = piece.strip()
+    return Claim(inner, sentence.start + begin + piece.index(inner[0]))
+
+
+def _closed(
+    gate: Gate, answers: dict[str, Answer], sides: dict[str, _Side], rules: Rules, reading: Reading
+) -> bool:
+    """Whether the variable does not apply to this paper."""
+    decider = answers.get(gate.variable)
+    if decider is None or decider.label != gate.label:
+        return False
+    if any(side.any_for for label, side in sides.items() if label != rules.default):
+        return False
+    if gate.unless_title and any(
+        re.search(gate.unless_title, section.title, re.IGNORECASE) for section in reading.sections
+    ):
+        return False
+    return not gate.unless_text or not any(
+        re.search(gate.unless_text, reading.sentences[number].text, re.IGNORECASE)
+        for number in reading.holding(gate.unless_words)
+        if reading.sections[reading.sentences[number].section].kind in rules.sections
+    )

@@ -1,0 +1,243 @@
+"""Decides what a run has to do: compares what is listed with what the store holds. Writes nothing.
+
+A paper's PDF is read again only if its stamp changed, its text is taken again only if the PDF or the
+extractor changed, and a variable is judged again only if text, variable, prompt, engine or model changed.
+Failures that are not transient wait until their input changes or `retry_failed` is asked for.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from reprocensus.keys import verdict_key
+from reprocensus.prompt import prompt_sha
+from reprocensus.records import Edition, Paper
+from reprocensus.state import VERDICT_KEY, EditionState
+from reprocensus.variables import Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """With what a run judges. `extractor_version` belongs to it because a text depends on it."""
+
+    variables: tuple[Variable, ...]
+    engine: str
+    model: str
+    extractor_version: str
+
+    def key(self, text_sha256: str, variable: Variable) -> str:
+        """The verdict's key: same key, same judgement."""
+        return verdict_key(
+            text_sha256, variable.name, variable.sha, prompt_sha(variable), self.engine, self.model
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A text that the store holds, made with the current extractor, and what is not judged on it yet."""
+
+    pdf_sha256: str
+    text_sha256: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done for one paper. `variables` are those to judge if its text is new.
+
+    `record`: the source says something new of it. `title`: as the store has it. `pdf_sha256`: its PDF, where that need not be fetched.
+    `attempts`: how often each input was tried before, by `failures.attempted`.
+    """
+
+    paper: Paper
+    fetch: bool = False
+    extract: bool = False
+    variables: tuple[str, ...] = ()
+    record: bool = False
+    title: str = ""
+    pdf_sha256: str | None = None
+    held: Held | None = None
+    attempts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to do."""
+        return self.fetch or self.extract or self.record or bool(self.variables)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Papers of one edition that are worked on together. `name` is unique within the edition and the run."""
+
+    edition: Edition
+    name: str
+    works: tuple[Work, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do. `waiting` counts, by stage, papers or variables that failed for good earlier."""
+
+    works: tuple[Work, ...]
+    n_papers: int
+    n_done: int
+    waiting: Mapping[str, int]
+    unpublished: tuple[Edition, ...]
+
+    @property
+    def anything(self) -> bool:
+        """Whether a run would do anything at all."""
+        return bool(self.works or self.unpublished)
+
+    @property
+    def editions(self) -> list[Edition]:
+        """Editions that the run touches."""
+        return sorted({w.paper.edition for w in self.works} | set(self.unpublished))
+
+    def counts(self) -> dict[str, int]:
+        """Papers listed and done, and what would be fetched, extracted and judged.
+
+        Papers that are yet to be read count in `judge` with all their variables.
+        """
+        return {
+            "papers": self.n_papers,
+            "done": self.n_done,
+            "fetch": sum(w.fetch for w in self.works),
+            "extract": sum(w.extract for w in self.works),
+            "judge": sum(len(w.variables) for w in self.works),
+            "waiting": sum(self.waiting.values()),
+        }
+
+    def shards(self, size: int) -> Iterator[Shard]:
+        """The work in shards of at most `size` papers, none across two editions."""
+        by_edition: dict[Edition, list[Work]] = defaultdict(list)
+        for work in self.works:
+            by_edition[work.paper.edition].append(work)
+        for edition, works in sorted(by_edition.items()):
+            for number, start in enumerate(range(0, len(works), size)):
+                yield Shard(edition, f"{number:04d}", tuple(works[start : start + size]))
+
+
+def make_plan(
+    papers: Sequence[Paper],
+    states: Mapping[Edition, EditionState],
+    judging: Judging,
+    stamp: Callable[[str], str | None],
+    *,
+    retry_failed: bool = False,
+    max_attempts: int = 3,
+) -> Plan:
+    """The plan for papers, given the state of each of their editions and a way to stamp a location."""
+    known = {edition: _Known(state) for edition, state in states.items()}
+    decision = _Decision(judging, stamp, retry_failed, max_attempts)
+    decided = [decision.work(paper, known[paper.edition]) for paper in papers]
+    works = [work for work in decided if work.anything]
+    unpublished = tuple(sorted(e for e, state in states.items() if state.needs_publishing))
+    return Plan(tuple(works), len(papers), len(papers) - len(works), dict(decision.waiting), unpublished)
+
+
+class _Known:
+    """An edition's state by paper."""
+
+    def __init__(self, state: EditionState) -> None:
+        self.papers = _by(state.papers.iter_rows(named=True), "paper_id")
+        self.documents = _by(state.documents.iter_rows(named=True), "paper_id")
+        keys = state.verdicts.select("paper_id", *VERDICT_KEY).iter_rows()
+        self.verdicts = {(row[0], verdict_key(*row[1:])) for row in keys}
+        self.failures: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in state.failures.iter_rows(named=True):
+            self.failures[row["paper_id"]].append(row)
+
+
+def _by(rows: Iterable[dict[str, Any]], column: str) -> dict[str, dict[str, Any]]:
+    return {row[column]: row for row in rows}
+
+
+class _Decision:
+    """Decides about one paper at a time; counts what waits for somebody to look at it."""
+
+    def __init__(
+        self, judging: Judging, stamp: Callable[[str], str | None], retry_failed: bool, max_attempts: int
+    ) -> None:
+        self.judging = judging
+        self.stamp = stamp
+        self.retry_failed = retry_failed
+        self.max_attempts = max_attempts
+        self.waiting: Counter[str] = Counter()
+
+    def work(self, paper: Paper, known: _Known) -> Work:
+        """What is to be done for the paper."""
+        row = known.papers.get(paper.paper_id)
+        failures = known.failures.get(paper.paper_id, [])
+        held = self._held(paper, known, failures)
+        record = row is None or not _same(paper, row)
+        work = Work(
+            paper,
+            variables=tuple(v.name for v in self.judging.variables),
+            record=record,
+            title=str(row["title"]) if row else "",
+            held=held,
+            attempts={f["attempted"]: f["attempts"] for f in failures},
+        )
+        now = self.stamp(paper.location)
+        if row is None or not _fresh(paper, row, now):
+            if self._waits(failures, "fetch", fetch_attempt(paper.location, now)):
+                return replace(work, variables=())
+            return replace(work, fetch=True, extract=True)
+        pdf = str(row["pdf_sha256"])
+        if held is None or held.pdf_sha256 != pdf:
+            if self._waits(failures, "extract", extract_attempt(pdf, self.judging.extractor_version)):
+                return replace(work, variables=(), pdf_sha256=pdf)
+            return replace(work, extract=True, pdf_sha256=pdf)
+        return replace(work, variables=held.missing, pdf_sha256=pdf)
+
+    def _held(self, paper: Paper, known: _Known, failures: Sequence[Mapping[str, Any]]) -> Held | None:
+        document = known.documents.get(paper.paper_id)
+        if document is None or document["extractor_version"] != self.judging.extractor_version:
+            return None
+        text = str(document["text_sha256"])
+        missing = []
+        for variable in self.judging.variables:
+            key = self.judging.key(text, variable)
+            if (paper.paper_id, key) not in known.verdicts and not self._waits(failures, "judge", key):
+                missing.append(variable.name)
+        return Held(str(document["pdf_sha256"]), text, tuple(missing))
+
+    def _waits(self, failures: Sequence[Mapping[str, Any]], stage: str, attempted: str) -> bool:
+        """Whether this very attempt failed before, for good or often enough."""
+        for failure in failures:
+            if failure["stage"] == stage and failure["attempted"] == attempted and not self.retry_failed:
+                if not failure["transient"] or failure["attempts"] >= self.max_attempts:
+                    self.waiting[stage] += 1
+                    return True
+        return False
+
+
+def _fresh(paper: Paper, row: Mapping[str, Any], stamp: str | None) -> bool:
+    """Whether the PDF that the store has of the paper is the one that lies at its location."""
+    return (
+        row["pdf_sha256"] is not None
+        and stamp is not None
+        and (row["pdf_stamp"], row["pdf_location"]) == (stamp, paper.location)
+    )
+
+
+def fetch_attempt(location: str, stamp: str | None) -> str:
+    """What a fetch tried, as told in `failures.attempted`."""
+    return f"{location} {stamp or 'missing'}"
+
+
+def extract_attempt(pdf_sha256: str, extractor_version: str) -> str:
+    """What an extraction tried; starts with the PDF's digest."""
+    return f"{pdf_sha256} {extractor_version}"
+
+
+def _same(paper: Paper, row: Mapping[str, Any]) -> bool:
+    """Whether the source says of the paper what it said before. A title read off page 1 stands."""
+    return (
+        (not paper.title or row["title"] == paper.title)
+        and tuple(row["authors"]) == paper.authors
+        and (row["abstract"], row["track"], row["landing_url"], row["pdf_url"])
+        == (paper.abstract, paper.track, paper.landing_url, paper.pdf_url)
+    )

@@ -1,0 +1,52 @@
+"""Makes an edition's tables from its journal: the fold, then the statistics that rest on it."""
+
+import polars as pl
+
+from reprocensus.records import Edition
+from reprocensus.schemas import load_variables
+from reprocensus.state import JOURNALED, basis_of, current_failures, current_verdicts
+from reprocensus.statistics import edition_scores, venue_statistics, wide
+from reprocensus.tables import Partition, Tables
+
+
+def publish(tables: Tables, edition: Edition) -> None:
+    """Folds every journal file of the edition into its partitions and writes its statistics.
+
+    Safe to run at any time, by any number of runs at once: it adds what is missing and changes nothing else.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    entries = tables.journal(edition)
+    parts: dict[str, Partition] = {}
+
+    def fold(name: str, current: Partition) -> Partition:
+        folded = tables.folded(name, current, entries)
+        frame = folded.frame
+        if name == "verdicts":
+            frame = current_verdicts(frame, parts["documents"].frame)
+        if name == "failures":
+            frame = current_failures(
+                frame, parts["papers"].frame, parts["documents"].frame, parts["verdicts"].frame
+            )
+        if folded is current and frame.height == current.frame.height:
+            return current
+        return Partition(frame, folded.folded, "", current.version)
+
+    for name in JOURNALED:
+        parts[name] = tables.update(name, edition, lambda current, name=name: fold(name, current))  # type: ignore[misc]
+    publish_statistics(tables, edition, parts)
+
+
+def publish_statistics(tables: Tables, edition: Edition, parts: dict[str, Partition]) -> None:
+    """Writes the edition's statistics unless they rest on these very partitions already."""
+    basis = basis_of(parts)
+    variables = load_variables()
+    labels = wide(parts["papers"].frame, parts["verdicts"].frame, variables)
+    for name, make in (("edition_scores", edition_scores), ("venue_statistics", venue_statistics)):
+        frame: pl.DataFrame = make(labels, variables)
+
+        def change(current: Partition, frame: pl.DataFrame = frame) -> Partition:
+            return current if current.basis == basis else Partition(frame, (), basis, current.version)
+
+        tables.update(name, edition, change)

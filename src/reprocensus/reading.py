@@ -1,0 +1,66 @@
+"""A paper's text cut into sentences and indexed by word, so that a cue looks at few of them. Pure."""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reprocensus.records import Extracted, Section
+from reprocensus.sentences import sentence_spans
+
+WORD = re.compile(r"[^\W\d_]+|\d+")
+#: No cue needs more of one sentence than this; what a broken page runs together is cut here.
+MAX_SENTENCE = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence, where it starts, on which page, and the number of the section it stands in."""
+
+    text: str
+    start: int
+    page: int
+    section: int
+
+
+class Reading:
+    """The sentences of one paper and in which of them each word occurs."""
+
+    def __init__(self, extracted: Extracted) -> None:
+        self.sections = extracted.sections
+        self.sentences: list[Sentence] = []
+        self._postings: dict[str, list[int]] = {}
+        for number, section in enumerate(extracted.sections):
+            self._add(extracted, number, section)
+        self._vocabulary = sorted(self._postings)
+
+    def _add(self, extracted: Extracted, number: int, section: Section) -> None:
+        text, pages = extracted.text, extracted.page_starts
+        for start, end in _cut(sentence_spans(text, section.start, section.end)):
+            words = text[start:end]
+            here = len(self.sentences)
+            self.sentences.append(Sentence(words, start, bisect_right(pages, start), number))
+            for word in set(WORD.findall(words.lower())):
+                self._postings.setdefault(word, []).append(here)
+
+    def holding(self, words: Iterable[str]) -> list[int]:
+        """The numbers of the sentences that hold one of the words (`train*`: a word that begins so)."""
+        found: set[int] = set()
+        for word in words:
+            if word.endswith("*"):
+                for spelled in self._beginning(word[:-1]):
+                    found.update(self._postings[spelled])
+            else:
+                found.update(self._postings.get(word, ()))
+        return sorted(found)
+
+    def _beginning(self, prefix: str) -> list[str]:
+        first = bisect_left(self._vocabulary, prefix)
+        last = bisect_left(self._vocabulary, prefix + "\U0010ffff")
+        return self._vocabulary[first:last]
+
+
+def _cut(spans: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int]]:
+    for start, end in spans:
+        for begin in range(start, end, MAX_SENTENCE):
+            yield begin, min(begin + MAX_SENTENCE, end)

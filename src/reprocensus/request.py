@@ -1,0 +1,22 @@
+"""What a run is asked to do: everything that the command line, or a deployment's form, can say."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DEFAULT_SOURCE = "manifest:samples/manifest.jsonl"
+
+
+class RunRequest(BaseModel):
+    """One run. Its fields are a flow's parameters, so each says what it means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: tuple[str, ...] = Field((DEFAULT_SOURCE,), description="manifest:FILE or dir:FOLDER, one or more")
+    venue: str | None = Field(None, description="venue of a folder's papers")
+    year: int | None = Field(None, description="year of a folder's papers")
+    store: str = Field("./data", description="where objects and tables lie: a path or an fsspec URI")
+    engine: str = Field("rules", description="which engine judges")
+    variables: tuple[str, ...] = Field((), description="variables to judge; all of them if empty")
+    limit: int | None = Field(None, ge=1, description="at most this many papers")
+    workers: int | None = Field(None, ge=1, description="worker processes; one a processor if empty")
+    shard_size: int | None = Field(None, ge=1, le=5000, description="papers in one unit of work")
+    retry_failed: bool = Field(False, description="try papers again that failed for good")

@@ -1,0 +1,81 @@
+"""Records as rows of tables, and back. One place knows which field goes into which column."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from reprocensus.keys import digest
+from reprocensus.records import Document, Extracted, Failure, Paper, Section, SectionKind, Verdict
+
+Row = dict[str, Any]
+
+
+def paper_row(
+    paper: Paper, title: str, pdf_sha256: str | None, stamp: str | None, recorded_at: datetime
+) -> Row:
+    """A row of `papers`. `title` is the source's, or the one read off page 1."""
+    return {
+        "paper_id": paper.paper_id,
+        "title": title,
+        "authors": list(paper.authors),
+        "abstract": paper.abstract,
+        "source": paper.source,
+        "track": paper.track,
+        "landing_url": paper.landing_url,
+        "pdf_url": paper.pdf_url,
+        "pdf_sha256": pdf_sha256,
+        "pdf_location": paper.location,
+        "pdf_stamp": stamp,
+        "listed_at": recorded_at,
+        "recorded_at": recorded_at,
+    }
+
+
+def document_row(document: Document, recorded_at: datetime) -> Row:
+    """A row of `documents`."""
+    extracted = document.extracted
+    return {
+        "paper_id": document.paper_id,
+        "pdf_sha256": document.pdf_sha256,
+        "text_sha256": document.text_sha256,
+        "title": extracted.title,
+        "text": extracted.text,
+        "page_starts": list(extracted.page_starts),
+        "n_pages": extracted.n_pages,
+        "sections": [asdict(section) for section in extracted.sections],
+        "extractor": extracted.extractor,
+        "extractor_version": extracted.extractor_version,
+        "flags": list(extracted.flags),
+        "recorded_at": recorded_at,
+    }
+
+
+def document_of(row: Mapping[str, Any]) -> Document:
+    """The document of a row of `documents`."""
+    sections = tuple(Section(SectionKind(s["kind"]), s["title"], s["start"], s["end"]) for s in row["sections"])
+    extracted = Extracted(
+        text=row["text"],
+        page_starts=tuple(row["page_starts"]),
+        title=row["title"],
+        sections=sections,
+        flags=tuple(row["flags"]),
+        extractor=row["extractor"],
+        extractor_version=row["extractor_version"],
+    )
+    return Document(row["paper_id"], row["pdf_sha256"], row["text_sha256"], extracted)
+
+
+def new_document(paper_id: str, pdf_sha256: str, extracted: Extracted) -> Document:
+    """The document that an extraction makes."""
+    return Document(paper_id, pdf_sha256, digest(extracted.text), extracted)
+
+
+def verdict_row(verdict: Verdict, recorded_at: datetime) -> Row:
+    """A row of `verdicts`."""
+    return {**asdict(verdict), "recorded_at": recorded_at}
+
+
+def failure_row(failure: Failure) -> Row:
+    """A row of `failures`."""
+    return {**asdict(failure), "recorded_at": failure.failed_at}

@@ -1,0 +1,145 @@
+"""What is kept of a run: one row in `runs`, written when it starts and again when it ends."""
+
+import json
+import os
+import platform
+import secrets
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from reprocensus.plan import Judging
+from reprocensus.prompt import SYSTEM, prompt_sha, question
+from reprocensus.request import RunRequest
+from reprocensus.outcome import ShardReport
+from reprocensus.tables import Tables
+
+_PACKAGES = ("reprocensus", "prefect", "pymupdf", "polars", "pyarrow", "vllm")
+
+
+def new_run_id() -> str:
+    """An identifier that sorts by time. Has no dash: a dash ends it in the names of the journal's files."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run under way."""
+
+    run_id: str
+    request: RunRequest
+    judging: Judging
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def save(
+        self, tables: Tables, status: str, report: ShardReport | None = None, message: str | None = None
+    ) -> None:
+        """Writes the run's row. A status other than `running` ends it."""
+        now = datetime.now(UTC)
+        ended = status != "running"
+        done = report or ShardReport()
+        row: dict[str, Any] = {
+            "run_id": self.run_id,
+            "started_at": self.started_at,
+            "finished_at": now if ended else None,
+            "status": status,
+            "engine": self.judging.engine,
+            "model": self.judging.model,
+            "settings": self.request.model_dump_json(),
+            "prompts": [
+                {
+                    "variable": v.name,
+                    "variable_sha": v.sha,
+                    "prompt_sha": prompt_sha(v),
+                    "prompt": SYSTEM,
+                    "question": question(v),
+                }
+                for v in self.judging.variables
+            ],
+            "software": json.dumps(software_versions()),
+            "git_commit": git_commit(),
+            "hardware": json.dumps(hardware()),
+            "counts": [
+                {"stage": stage, "outcome": outcome, "n": n}
+                for (stage, outcome), n in sorted(done.counts.items())
+            ],
+            "prompt_tokens": done.prompt_tokens,
+            "cached_tokens": done.cached_tokens,
+            "output_tokens": done.output_tokens,
+            "seconds": (now - self.started_at).total_seconds() if ended else None,
+            "cost": 0.0 if ended and self.judging.engine == "rules" else None,
+            "message": message,
+        }
+        tables.write_row("runs", self.run_id, row)
+
+
+def mark_interrupted(tables: Tables) -> int:
+    """Marks runs of this machine whose process is gone as interrupted; returns how many."""
+    rows = tables.read_rows("runs").filter(status="running").iter_rows(named=True)
+    dead = [row for row in rows if _gone(json.loads(row["hardware"]))]
+    for row in dead:
+        tables.write_row("runs", row["run_id"], {**row, "status": "interrupted"})
+    return len(dead)
+
+
+def _gone(where: Mapping[str, Any]) -> bool:
+    if where.get("host") != platform.node():
+        return False
+    process = Path(f"/proc/{where.get('pid')}")
+    if not Path("/proc/self").exists():
+        return False
+    return not process.exists() or _boot_time() != where.get("booted")
+
+
+def _boot_time() -> str:
+    """Tells two boots of a machine apart, so that a process number used again is not taken for the run."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def software_versions() -> dict[str, str]:
+    """Python and the packages that what is judged depends on, where installed."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """The machine and process that runs: host, pid, system, processors, memory in GiB."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "booted": _boot_time(),
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "memory_gib": round(memory, 1),
+    }
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that the package runs from, `-dirty` where files changed; None elsewhere."""
+    here = Path(__file__).parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        return f"{commit}-dirty" if _git(here, "status", "--porcelain", "-uno") else commit
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10)
+    return done.stdout.strip()

@@ -1,0 +1,127 @@
+"""Reads `schemas/`: the variables that are judged and the tables that are written.
+
+The folder is found beside the checkout's sources, inside an installed package, or where
+`REPROCENSUS_SCHEMAS` points (a researcher's own variables).
+"""
+
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reprocensus.errors import SchemaError, UsageError
+from reprocensus.variables import Variable, parse_variable
+
+_SCALARS = {
+    "string": pa.string(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+Scalar = Literal["string", "int32", "int64", "float64", "bool", "timestamp"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Member(_Model):
+    """One member of a struct column."""
+
+    name: str
+    type: Scalar
+
+
+class Column(_Model):
+    """One column. `list<struct>` has `fields`; other lists hold a scalar."""
+
+    name: str
+    type: Scalar | Literal["list<string>", "list<int32>", "list<struct>"]
+    description: Annotated[str, Field(min_length=1)]
+    nullable: bool = False
+    fields: tuple[Member, ...] = ()
+
+    @property
+    def arrow(self) -> pa.Field:
+        """The column as Arrow knows it."""
+        if self.type == "list<struct>":
+            members = [pa.field(m.name, _SCALARS[m.type]) for m in self.fields]
+            return pa.field(self.name, pa.list_(pa.struct(members)), self.nullable)
+        if self.type.startswith("list<"):
+            item = _SCALARS[self.type.removeprefix("list<").removesuffix(">")]
+            return pa.field(self.name, pa.list_(item), self.nullable)
+        return pa.field(self.name, _SCALARS[self.type], self.nullable)
+
+
+class TableSchema(_Model):
+    """One table. `key` is unique within a partition; `journaled` tables are folded from the runs' own files."""
+
+    name: str
+    version: int
+    description: str
+    key: tuple[str, ...]
+    journaled: bool = False
+    columns: tuple[Column, ...]
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """The table's columns as an Arrow schema."""
+        return pa.schema([column.arrow for column in self.columns])
+
+
+def schemas_folder() -> Path:
+    """The folder that holds `variables/` and `tables/`. Raises `SchemaError` if there is none."""
+    here = Path(__file__).parent
+    override = os.environ.get("REPROCENSUS_SCHEMAS")
+    candidates = [Path(override)] if override else [here / "schemas", here.parents[1] / "schemas"]
+    for folder in candidates:
+        if (folder / "variables").is_dir() and (folder / "tables").is_dir():
+            return folder
+    raise SchemaError(f"no schemas folder with variables/ and tables/ at {', '.join(map(str, candidates))}")
+
+
+def load_variables(names: tuple[str, ...] = ()) -> tuple[Variable, ...]:
+    """The variables, in their order; only those named, if any are.
+
+    Raises:
+        SchemaError: a file is wrong, or two variables share a name or an order.
+        UsageError: a name is not known.
+    """
+    files = sorted((schemas_folder() / "variables").glob("*.toml"))
+    found = sorted((parse_variable(f.read_bytes(), f.name) for f in files), key=lambda v: v.order)
+    if not found:
+        raise SchemaError(f"no variable files in {schemas_folder() / 'variables'}")
+    if len({v.name for v in found}) < len(found) or len({v.order for v in found}) < len(found):
+        raise SchemaError("two variable files share a name or an order: " + ", ".join(v.name for v in found))
+    known = {v.name for v in found}
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"unknown variable {', '.join(unknown)}; known: {', '.join(v.name for v in found)}")
+    return tuple(v for v in found if not names or v.name in names)
+
+
+def load_table(name: str) -> TableSchema:
+    """One table's schema. Raises `UsageError` if there is no such table, `SchemaError` if its file is wrong."""
+    return _table(schemas_folder(), name)
+
+
+@cache
+def _table(folder: Path, name: str) -> TableSchema:
+    path = folder / "tables" / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
+        raise UsageError(f"unknown table {name!r}; known: {known}")
+    try:
+        return TableSchema.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise SchemaError(f"table file {path.name}: {error}") from error
+
+
+def load_tables() -> tuple[TableSchema, ...]:
+    """Every table's schema, by name."""
+    return tuple(load_table(p.stem) for p in sorted((schemas_folder() / "tables").glob("*.toml")))

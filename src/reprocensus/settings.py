@@ -1,0 +1,30 @@
+"""Settings of a deployment, each from an environment variable `REPROCENSUS_<NAME>`; the command line wins."""
+
+import os
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between machines and is no part of what is judged."""
+
+    model_config = SettingsConfigDict(env_prefix="REPROCENSUS_", frozen=True)
+
+    store: str = Field("./data", description="where objects and tables lie: a path or an fsspec URI")
+    engine: str = Field("rules", description="which engine judges")
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="worker processes")
+    shard_size: int = Field(250, ge=1, le=5000, description="papers in one unit of work")
+    shards_at_once: int = Field(2, ge=1, description="shards processed side by side")
+    extract_timeout_s: float = Field(120, gt=0, description="longest time one PDF may take")
+    extract_memory_mb: int = Field(1500, ge=200, description="address space of one extraction worker")
+    judge_timeout_s: float = Field(60, gt=0, description="longest time the rules may take over one paper")
+    max_attempts: int = Field(3, ge=1, description="tries at a transient failure before it waits for you")
+    max_pdf_mb: int = Field(200, ge=1, description="largest PDF that is read")
+    contact: str = Field("", description="an e-mail address or URL for the User-Agent header")
+    fetch_interval_s: float = Field(1.0, ge=0, description="pause between two requests to one host")
+    fetch_timeout_s: float = Field(60, gt=0, description="longest silence of a server")
+    s3_endpoint: str | None = Field(None, description="URL of an S3-compatible server; AWS when unset")
+    s3_key: SecretStr | None = Field(None, description="S3 access key; the usual AWS chain when unset")
+    s3_secret: SecretStr | None = Field(None, description="S3 secret key")
+    s3_region: str | None = Field(None, description="S3 region")

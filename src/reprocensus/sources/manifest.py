@@ -1,0 +1,78 @@
+"""`manifest:FILE`: JSON lines, one paper a line.
+
+Fields: id (becomes the paper_id), title, venue, year, and `file` (absolute or relative to the manifest) or
+`official_url`; authors (a list, or names separated by commas or semicolons) and abstract if known. Others
+are ignored.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+
+from reprocensus.errors import SourceError
+from reprocensus.records import Edition, Paper
+from reprocensus.sources import SourceOptions
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Venue = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^/\\=\x00-\x1f]{1,80}$")]
+
+
+def _names(value: object) -> object:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(name.strip() for name in re.split(r";|,|\band\b", value) if name.strip())
+    return value
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: Text
+    title: Annotated[str, BeforeValidator(lambda value: value or "")] = ""
+    authors: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    abstract: str | None = None
+    venue: Venue
+    year: int
+    track: Annotated[str, BeforeValidator(lambda value: value or "main")] = "main"
+    file: str | None = None
+    official_url: str | None = None
+    landing_url: str | None = None
+
+
+def list_papers(rest: str, options: SourceOptions) -> list[Paper]:
+    """The manifest's papers, in its order. Raises `SourceError` naming the line that is wrong."""
+    path = Path(rest).expanduser()
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"manifest {rest}: {error}") from error
+    return [_paper(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _paper(path: Path, number: int, text: str) -> Paper:
+    try:
+        line = _Line.model_validate(json.loads(text))
+    except (json.JSONDecodeError, ValidationError) as error:
+        raise SourceError(f"manifest {path}, line {number}: {error}") from error
+    if line.file:
+        location = str((path.parent / line.file).absolute())
+    elif line.official_url:
+        location = line.official_url
+    else:
+        raise SourceError(f"manifest {path}, line {number}: paper {line.id!r} has no file and no official_url")
+    return Paper(
+        paper_id=line.id,
+        edition=Edition(line.venue, line.year),
+        title=line.title,
+        source=f"manifest:{path}",
+        location=location,
+        authors=line.authors,
+        abstract=line.abstract,
+        track=line.track,
+        landing_url=line.landing_url,
+        pdf_url=line.official_url,
+    )

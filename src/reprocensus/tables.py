@@ -1,0 +1,223 @@
+"""Tables in Parquet: the one module that writes it.
+
+A partition is one file, `tables/<table>/venue=<VENUE>/year=<YEAR>/<table>.parquet`, replaced whole by
+compare-and-set, so any reader with a plain glob sees either the old or the new one. What each run judged
+stays as immutable files in `journal/venue=<VENUE>/year=<YEAR>/<run>-<shard>-<table>.parquet`; a journaled
+table's partition is the fold of those: of two rows with one key the one recorded later stands. The
+partition's metadata names the files that are folded in, so a run killed at any point loses nothing (the
+next one folds what is left) and two runs that publish at once cannot drop each other's rows.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import stamina
+
+from reprocensus.errors import StoreError, WriteConflictError
+from reprocensus.records import Edition
+from reprocensus.schemas import TableSchema, load_table
+from reprocensus.storage import Storage
+
+_FOLDED = b"reprocensus.folded"
+_BASIS = b"reprocensus.basis"
+_VERSION = b"reprocensus.schema_version"
+#: Small enough that some papers' texts can be read without all of them.
+_ROW_GROUP = 1_000
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition as read. `folded`: the journal files it holds; `basis`: digest of what it was made from."""
+
+    frame: pl.DataFrame
+    folded: tuple[str, ...] = ()
+    basis: str = ""
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One immutable file of one run."""
+
+    path: str
+    run_id: str
+    shard: str
+    table: str
+
+    @property
+    def name(self) -> str:
+        """The file's name: unique within its edition."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+def partition_folder(edition: Edition) -> str:
+    """`venue=<VENUE>/year=<YEAR>`, the venue percent-encoded where it must be."""
+    return f"venue={quote(edition.venue, safe=' ')}/year={edition.year}"
+
+
+def partition_path(table: str, edition: Edition) -> str:
+    """Where the partition of an edition lies."""
+    return f"tables/{table}/{partition_folder(edition)}/{table}.parquet"
+
+
+def empty_frame(table: TableSchema) -> pl.DataFrame:
+    """No rows, the table's columns."""
+    return _polars(table.arrow.empty_table())
+
+
+def frame_of(table: TableSchema, rows: Iterable[Row]) -> pl.DataFrame:
+    """Rows as a frame with the table's types. Raises `pa.ArrowInvalid` where a value does not fit its column."""
+    return _polars(pa.Table.from_pylist([dict(row) for row in rows], schema=table.arrow))
+
+
+def encode(table: TableSchema, frame: pl.DataFrame, metadata: Mapping[bytes, bytes] | None = None) -> bytes:
+    """A frame as a Parquet file with the table's schema, its version in the metadata."""
+    arrow = frame.select(column.name for column in table.columns).to_arrow().cast(table.arrow)
+    meta = {_VERSION: str(table.version).encode(), **(metadata or {})}
+    sink = io.BytesIO()
+    pq.write_table(arrow.replace_schema_metadata(meta), sink, compression="zstd", row_group_size=_ROW_GROUP)
+    return sink.getvalue()
+
+
+class Tables:
+    """The tables of one store."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def editions(self, table: str) -> list[Edition]:
+        """Editions that have a partition of the table, sorted."""
+        paths = self.storage.list(f"tables/{table}")
+        return sorted({_edition(path) for path in paths if path.endswith(".parquet") and "/venue=" in path})
+
+    def read(self, table: str, edition: Edition, columns: Sequence[str] | None = None) -> Partition:
+        """The partition as it stands, empty if there is none; only some columns if named."""
+        path = partition_path(table, edition)
+        version = self.storage.version(path)
+        schema = load_table(table)
+        if version is None:
+            frame = empty_frame(schema)
+            return Partition(frame.select(columns) if columns else frame)
+        arrow, meta = self._read(path, columns)
+        folded = tuple(json.loads(meta.get(_FOLDED, b"[]")))
+        return Partition(_polars(arrow), folded, meta.get(_BASIS, b"").decode(), version)
+
+    def scan(self, table: str, editions: Sequence[Edition] | None = None) -> pl.DataFrame:
+        """All rows of the editions (all of them if not named), with columns venue and year in front."""
+        wanted = self.editions(table) if editions is None else editions
+        parts = [
+            self.read(table, edition).frame.select(
+                pl.lit(edition.venue).alias("venue"), pl.lit(edition.year).alias("year"), pl.all()
+            )
+            for edition in wanted
+        ]
+        empty = empty_frame(load_table(table)).select(
+            pl.lit("").alias("venue"), pl.lit(0).alias("year"), pl.all()
+        )
+        return pl.concat([empty.clear(), *parts])
+
+    def append(self, table: str, edition: Edition, run_id: str, shard: str, rows: Sequence[Row]) -> None:
+        """Adds an immutable file of the run to the journal; nothing if there are no rows."""
+        if rows:
+            schema = load_table(table)
+            path = f"journal/{partition_folder(edition)}/{run_id}-{shard}-{table}.parquet"
+            self.storage.create(path, encode(schema, frame_of(schema, rows)))
+
+    def journal(self, edition: Edition) -> list[JournalEntry]:
+        """Every journal file of the edition, oldest run first."""
+        entries = []
+        for path in self.storage.list(f"journal/{partition_folder(edition)}"):
+            run_id, shard, table = path.rsplit("/", 1)[-1].removesuffix(".parquet").rsplit("-", 2)
+            entries.append(JournalEntry(path, run_id, shard, table))
+        return entries
+
+    def read_journal(self, entry: JournalEntry) -> pl.DataFrame:
+        """The rows of one journal file."""
+        return _polars(self._read(entry.path, None)[0])
+
+    def read_documents(self, edition: Edition, paper_ids: Sequence[str]) -> pl.DataFrame:
+        """The documents of some papers, with their texts."""
+        path = partition_path("documents", edition)
+        with self.storage.open(path) as file:
+            rows = pq.read_table(file, filters=[("paper_id", "in", list(paper_ids))], partitioning=None)
+        return _polars(rows)
+
+    def folded(self, table: str, current: Partition, entries: Sequence[JournalEntry]) -> Partition:
+        """The partition with the journal files folded in that it does not hold yet; writes nothing."""
+        schema = load_table(table)
+        new = [e for e in entries if e.table == table and e.name not in set(current.folded)]
+        if not new:
+            return current
+        rows = pl.concat([current.frame, *(self.read_journal(e).select(current.frame.columns) for e in new)])
+        kept = rows.sort("recorded_at", maintain_order=True).unique(schema.key, keep="last").sort(schema.key)
+        return Partition(
+            kept, tuple(sorted({*current.folded, *(e.name for e in new)})), "", current.version
+        )
+
+    def replace(self, table: str, edition: Edition, partition: Partition) -> None:
+        """Writes the partition over the version it was read at.
+
+        Raises:
+            WriteConflictError: it has been replaced since.
+        """
+        meta = {_FOLDED: json.dumps(partition.folded).encode(), _BASIS: partition.basis.encode()}
+        data = encode(load_table(table), partition.frame, meta)
+        self.storage.replace(partition_path(table, edition), data, partition.version)
+
+    def update(self, table: str, edition: Edition, change: Callable[[Partition], Partition]) -> Partition:
+        """Reads, changes and replaces the partition until nobody else came between.
+
+        `change` must be a pure function of what it is given; where it returns its argument nothing is written.
+        """
+        for attempt in stamina.retry_context(on=WriteConflictError, attempts=20, wait_max=2.0, timeout=120):
+            with attempt:
+                current = self.read(table, edition)
+                changed = change(current)
+                if changed is not current:
+                    self.replace(table, edition, changed)
+        return changed
+
+    def write_row(self, table: str, path: str, row: Row) -> None:
+        """Writes a one-row file of an unpartitioned table, over whatever was there."""
+        schema = load_table(table)
+        full = f"tables/{table}/{path}.parquet"
+        for attempt in stamina.retry_context(on=WriteConflictError, attempts=10, wait_max=1.0, timeout=60):
+            with attempt:
+                version = self.storage.version(full)
+                self.storage.replace(full, encode(schema, frame_of(schema, [row])), version)
+
+    def read_rows(self, table: str) -> pl.DataFrame:
+        """All rows of an unpartitioned table."""
+        files = [p for p in self.storage.list(f"tables/{table}") if p.endswith(".parquet")]
+        parts = [_polars(self._read(path, None)[0]) for path in files]
+        return pl.concat([empty_frame(load_table(table)), *parts])
+
+    def _read(self, path: str, columns: Sequence[str] | None) -> tuple[pa.Table, dict[bytes, bytes]]:
+        try:
+            with self.storage.open(path) as file, pq.ParquetFile(file) as parquet:
+                table = parquet.read(columns=list(columns) if columns else None)
+                return table, parquet.schema_arrow.metadata or {}
+        except pa.ArrowInvalid as error:
+            raise StoreError(
+                f"{path} in {self.storage.uri} is no Parquet file ({error}); somebody else wrote or cut it: "
+                "delete it and run again, it is rebuilt from the journal"
+            ) from error
+
+
+def _polars(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _edition(path: str) -> Edition:
+    venue, year = path.split("/venue=", 1)[1].split("/")[:2]
+    return Edition(unquote(venue), int(year.removeprefix("year=")))
