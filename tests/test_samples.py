@@ -1,4 +1,4 @@
-"""The bundled papers agree with their manifest, may be redistributed, and are varied enough to show something."""
+"""The bundled papers agree with their manifest, may be redistributed, and are varied enough to show much."""
 
 import hashlib
 import json

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -20,9 +21,7 @@ LIMIT = 2
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1500),
-    pytest.mark.skipif(
-        not (CHECKOUT / "pyproject.toml").is_file(), reason="no checkout to build a wheel from"
-    ),
+    pytest.mark.skipif(not (CHECKOUT / "pyproject.toml").is_file(), reason="no checkout to build from"),
 ]
 
 
@@ -47,14 +46,14 @@ class Installed:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "COLUMNS": "200",
-            "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+            "TMPDIR": tempfile.gettempdir(),
         }
         return succeed([self.bin / program, *arguments], self.home, env)
 
 
 @pytest.fixture(scope="module")
 def pip_env() -> dict[str, str]:
-    """This process's environment, in which pip finds its index and cache, without what would leak the checkout."""
+    """This process's environment, where pip finds its index and cache, without what leaks the checkout."""
     leaks = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     return {name: value for name, value in os.environ.items() if name not in leaks}
 
@@ -63,7 +62,7 @@ def pip_env() -> dict[str, str]:
 def wheel(tmp_path_factory: pytest.TempPathFactory, pip_env: dict[str, str]) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps"]
-    succeed([*pip, "-w", folder, CHECKOUT], folder, pip_env)
+    succeed([*pip, "-w", str(folder), str(CHECKOUT)], folder, pip_env)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -74,8 +73,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory, pip_env: dict[str, str],
     environment, home = folder / "venv", folder / "home"
     home.mkdir()
     succeed([sys.executable, "-m", "venv", environment], home, pip_env)
-    pip = [environment / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    succeed([*pip, "-c", CHECKOUT / "constraints.txt", wheel], home, pip_env)
+    pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    succeed([*pip, "-c", str(CHECKOUT / "constraints.txt"), str(wheel)], home, pip_env)
     return Installed(environment / "bin", home)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from prefect import flow, task
@@ -98,16 +99,21 @@ def _in_order(
     # What a killed run left must stand in the tables before a shard looks for its papers' texts there.
     problems = _finish([_submit(runner, publish_task, str(e)) for e in prepared.plan.unpublished], lambda _: None)
     left = Counter(str(shard.edition) for shard in shards.values())
-    names: dict[Any, str] = {}
-    for name in shards:
-        names[_submit(runner, shard_task, name)] = name
+    waiting = iter(shards)
+    # A few at a time: what is submitted runs in that order, and an edition is to be published when its last
+    # shard is done, not when all shards are.
+    shards_out = {
+        _submit(runner, shard_task, name): name for name in islice(waiting, 2 * prepared.settings.shards_at_once)
+    }
     publishing: list[PrefectFuture[Any]] = []
-    for future in as_completed(list(names)):
-        edition = str(shards[names[future]].edition)
-        problems += _finish([future], report.add)
+    while shards_out:
+        done = next(iter(as_completed(list(shards_out))))
+        edition = str(shards[shards_out.pop(done)].edition)
+        problems += _finish([done], report.add)
         left[edition] -= 1
         if not left[edition]:
             publishing.append(_submit(runner, publish_task, edition))
+        shards_out.update({_submit(runner, shard_task, name): name for name in islice(waiting, 1)})
     return problems + _finish(publishing, lambda _: None)
 
 

@@ -20,5 +20,5 @@ def verdict_key(
 
 def slug(text: str) -> str:
     """Lower-case ASCII letters, digits and single underscores; empty input gives an empty slug."""
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", ascii_text.lower()).strip("_")
+    letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9]+", "_", "".join(letters).lower()).strip("_")

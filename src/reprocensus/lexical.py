@@ -21,7 +21,6 @@ from reprocensus.variables import Cue, Gate, Rules, Variable
 
 MAX_CLAIMS = 3
 MAX_CLAIM = 400
-_FIRST_WORD = re.compile(r"[^\W\d_]+|\d+")
 
 
 @dataclass(slots=True)
@@ -91,13 +90,11 @@ def _shows(cue: Cue, rules: Rules, reading: Reading) -> Iterable[tuple[int, int]
 
 
 def _candidates(cue: Cue, reading: Reading) -> Iterable[int]:
-    words = cue.words or tuple(_first_word(term) for term in cue.terms)
-    return reading.holding(words) if words else range(len(reading.sentences))
-
-
-def _first_word(term: str) -> str:
-    found = _FIRST_WORD.search(term.lower())
-    return found.group() if found else term
+    if cue.words:
+        return sorted(reading.holding(cue.words))
+    if cue.terms:
+        return sorted(reading.naming(cue.term_words))
+    return range(len(reading.sentences))
 
 
 def _answer(rules: Rules, sides: dict[str, _Side], reading: Reading) -> Answer:

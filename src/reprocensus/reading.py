@@ -1,14 +1,13 @@
 """A paper's text cut into sentences and indexed by word, so that a cue looks at few of them. Pure."""
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reprocensus.records import Extracted, Section
 from reprocensus.sentences import sentence_spans
+from reprocensus.variables import WORD
 
-WORD = re.compile(r"[^\W\d_]+|\d+")
 #: No cue needs more of one sentence than this; what a broken page runs together is cut here.
 MAX_SENTENCE = 1200
 
@@ -43,16 +42,23 @@ class Reading:
             for word in set(WORD.findall(words.lower())):
                 self._postings.setdefault(word, []).append(here)
 
-    def holding(self, words: Iterable[str]) -> list[int]:
+    def holding(self, words: Iterable[str]) -> set[int]:
         """The numbers of the sentences that hold one of the words (`train*`: a word that begins so)."""
         found: set[int] = set()
         for word in words:
-            if word.endswith("*"):
-                for spelled in self._beginning(word[:-1]):
-                    found.update(self._postings[spelled])
-            else:
-                found.update(self._postings.get(word, ()))
-        return sorted(found)
+            for spelled in self._beginning(word[:-1]) if word.endswith("*") else (word,):
+                found.update(self._postings.get(spelled, ()))
+        return found
+
+    def naming(self, names: Iterable[tuple[str, ...]]) -> set[int]:
+        """The numbers of the sentences that hold all the words of one of the names."""
+        found: set[int] = set()
+        for name in names:
+            lists = [self._postings.get(word) for word in name]
+            if all(lists):
+                first, *rest = (set(numbers) for numbers in lists if numbers)
+                found.update(first.intersection(*rest))
+        return found
 
     def _beginning(self, prefix: str) -> list[str]:
         first = bisect_left(self._vocabulary, prefix)

@@ -11,8 +11,6 @@ import polars as pl
 from scipy.stats import binomtest
 
 from reprocensus.records import NOT_APPLICABLE, UNKNOWN
-from reprocensus.schemas import load_table
-from reprocensus.tables import frame_of
 from reprocensus.variables import Variable
 
 #: Replicated when code and data were open, and when data alone were: rounded as the census prints them.
@@ -42,7 +40,7 @@ def wide(papers: pl.DataFrame, verdicts: pl.DataFrame, variables: Sequence[Varia
 def venue_statistics(labels: pl.DataFrame, variables: Sequence[Variable]) -> pl.DataFrame:
     """The rows of `venue_statistics` for one group of papers, given their labels as `wide` makes them."""
     rows = [_row(labels, variable) for variable in variables]
-    return frame_of(load_table("venue_statistics"), rows)
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _row(labels: pl.DataFrame, variable: Variable) -> dict[str, Any]:
@@ -88,4 +86,4 @@ def edition_scores(labels: pl.DataFrame, variables: Sequence[Variable]) -> pl.Da
         "documentation_score": means[0],
         "reproducibility_score": means[1],
     }
-    return frame_of(load_table("edition_scores"), [row])
+    return pl.DataFrame([row])

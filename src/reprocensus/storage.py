@@ -27,6 +27,7 @@ from filelock import FileLock
 
 from reprocensus.errors import StoreError, UsageError, WriteConflictError
 from reprocensus.settings import Settings
+from reprocensus.workers import alive
 
 TEMPORARY = "tmp"
 LOCKS = "locks"
@@ -125,8 +126,8 @@ class LocalStorage(Storage):
         with _store_errors(self.uri):
             (self.root / TEMPORARY).mkdir(parents=True, exist_ok=True)
             for left in (self.root / TEMPORARY).iterdir():
-                host, pid, _ = left.name.rsplit("-", 2)
-                if host == socket.gethostname() and not _alive(int(pid)):
+                host, pid, _ = ("", "", "", *left.name.rsplit("-", 2))[-3:]
+                if host == socket.gethostname() and pid.isdigit() and not alive(int(pid)):
                     left.unlink(missing_ok=True)
 
     def _put(self, path: str, data: bytes) -> None:
@@ -279,13 +280,3 @@ def _store_errors(uri: str) -> Iterator[None]:
             f"store {uri}: {type(error).__name__}: {error}{free}; check that it exists, may be written and "
             "has space"
         ) from error
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -15,6 +15,8 @@ from reprocensus.errors import SchemaError
 from reprocensus.keys import digest
 from reprocensus.records import COMMON_LABELS, NOT_APPLICABLE, SectionKind
 
+#: A word as cues and the index of a paper's words have it: a run of letters or of digits.
+WORD = re.compile(r"[^\W\d_]+|\d+")
 #: Stands in a pattern for "any of the cue's terms".
 TERMS = "%terms%"
 
@@ -41,7 +43,7 @@ class Cue(_Model):
     `unless` does not count. `terms` are literal names (a blank or hyphen in one may be either, or missing);
     they replace %terms% in the pattern, and are the pattern where there is none. Only sentences that hold
     one of `words` are looked at: lower-case runs of letters or of digits, `train*` for a beginning; without
-    them, the terms' own first words, or every sentence. Negative weights speak against the label.
+    them, those that hold all words of a term, or every sentence. Negative weights speak against the label.
     """
 
     label: str
@@ -77,6 +79,11 @@ class Cue(_Model):
     def unless_regex(self) -> re.Pattern[str] | None:
         """The exception, compiled."""
         return self._compile(self.unless) if self.unless else None
+
+    @cached_property
+    def term_words(self) -> tuple[tuple[str, ...], ...]:
+        """The words of each term, as an index of words has them."""
+        return tuple(tuple(WORD.findall(term.lower())) for term in self.terms)
 
     def _compile(self, pattern: str) -> re.Pattern[str]:
         return re.compile(pattern, 0 if self.case_sensitive else re.IGNORECASE)
@@ -174,7 +181,7 @@ def parse_variable(source: bytes, origin: str) -> Variable:
 
 
 def _alternatives(terms: tuple[str, ...]) -> str:
-    """A pattern for any of the terms as whole words, the longest first."""
+    """A pattern for any of the terms as whole words, the longest first; a footnote's number may follow."""
     ordered = sorted(terms, key=lambda term: (-len(term), term))
     spelled = ("[ -]?".join(map(re.escape, re.split(r"[ -]", term))) for term in ordered)
-    return rf"(?<![^\W_])(?:{'|'.join(spelled)})(?![^\W_])"
+    return rf"(?<![^\W_])(?:{'|'.join(spelled)})(?![^\W\d_])"

@@ -7,7 +7,8 @@ from typing import Final
 _START: Final = re.compile(
     r"(?:https?:|ftp:|www\.|(?:[\w-]+\.)+(?:com|org|edu|net|io|ai|gov|uk|de|fr|ch|cn|jp|eu|info|co)/)", re.IGNORECASE
 )
-_TAIL: Final = re.compile(r"[^\s<>\"“”(){}\[\]]*$")
+_ENDED: Final = re.compile(r"[<>\"“”(){}\[\]]")
+_MAX_ADDRESS: Final = 600
 _HEAD: Final = re.compile(r"^[^\s<>\"“”]+")
 _BREAKS_AFTER: Final = "/-_.=&?#%:~+@"
 _LOOKS_LIKE_PATH: Final = re.compile(r"[/_=&?#%~]|\.\w|\w-\w|\d")
@@ -46,24 +47,21 @@ class Addresses:
         start, whole = _bare(tail), _bare(tail + head.rstrip(_CLOSERS))
         ended = False
         for uri in self._uris:
-            if uri.startswith(whole) or (len(start) > 8 and uri.startswith(start) and whole.startswith(uri)):
-                return len(uri) > len(start)
-            ended = ended or uri == start
+            goes_on = uri.startswith(start) and len(uri) > len(start) and (start or len(whole) > 4)
+            if goes_on and (uri.startswith(whole) or whole.startswith(uri)):
+                return True
+            ended = ended or (uri == start and tail[-1] not in _BREAKS_AFTER)
         return False if ended else None
 
 
 def open_address(text: str) -> str:
     """The address that a text ends in, without what stands before it, or an empty string."""
-    match = _TAIL.search(text)
-    if match is None:
-        return ""
-    token = match[0]
+    token = text[-_MAX_ADDRESS:].rsplit(" ", 1)[-1]
     start = _START.search(token)
     if start is None:
         return ""
     address = token[start.start() :]
-    # A sentence's end, not a domain's dot: `.../code.` followed by text is judged by what follows.
-    return address
+    return "" if _ENDED.search(address) else address
 
 
 def _is_bare_start(tail: str) -> bool:

@@ -7,6 +7,7 @@ from reprocensus.extract.hyphens import Vocabulary
 from reprocensus.extract.paragraphs import Kind, Paragraph
 from reprocensus.extract.rows import Row
 
+_TAIL = 600
 _HYPHENS = ("-", "\u00ad", "\u2010")
 
 
@@ -62,30 +63,35 @@ class Writer:
 
     def _join(self, rows: list[Row]) -> tuple[str, list[tuple[int, int]]]:
         """The rows' text in one line, and (page, offset in it) for every page that begins in it."""
-        out = rows[0].text
+        parts: list[str] = []
         turns = [(rows[0].page, 0)]
+        length = 0
+        # Only the last piece can still change; `tail` is what stands since the last space, for addresses.
+        piece = tail = rows[0].text
         for above, row in zip(rows, rows[1:], strict=False):
-            out = self._glue(out, above, row)
+            glued = self._glue(piece, tail, above, row)
+            parts.append(glued)
+            length += len(glued)
             if row.page != above.page:
-                turns.append((row.page, len(out)))
-            out += row.text
-        return out.removesuffix("\u00ad"), turns
+                turns.append((row.page, length))
+            piece = row.text
+            tail = piece if glued.endswith(" ") else (tail + piece)[-_TAIL:]
+        parts.append(piece.removesuffix("\u00ad"))
+        return "".join(parts), turns
 
-    def _glue(self, out: str, above: Row, row: Row) -> str:
-        """The text so far, changed so that the next row's text can follow at once."""
-        if open_address(out) and self._addresses.joins(out, row.text, mono=above.mono and row.mono):
-            return out
-        if not out.endswith(_HYPHENS):
-            return out + " "
-        bare = out[:-1]
-        if out.endswith("\u00ad"):
+    def _glue(self, piece: str, tail: str, above: Row, row: Row) -> str:
+        """A row's text, changed so that the next row's text can follow at once."""
+        if open_address(tail) and self._addresses.joins(tail, row.text, mono=above.ends_mono and row.starts_mono):
+            return piece
+        if not piece.endswith(_HYPHENS):
+            return piece + " "
+        bare = piece[:-1]
+        if piece.endswith("\u00ad"):
             return bare
-        if out.endswith(" -") or not bare or not bare[-1].isalnum():
-            return out + " "
-        if row.text[:4] in ("and ", "or a") or row.text.startswith("or "):
-            # `pre- and post-training`: the hyphen hangs.
-            return out + " "
-        return out if self._vocabulary.keeps_hyphen(bare + "-", row.text) else bare
+        if not bare or not bare[-1].isalnum() or row.text.startswith(("and ", "or ")):
+            # A dash, or a hyphen that hangs: `pre- and post-training`.
+            return piece + " "
+        return piece if self._vocabulary.keeps_hyphen(bare + "-", row.text) else bare
 
 
 def write(paragraphs: list[Paragraph], vocabulary: Vocabulary, addresses: Addresses, n_pages: int) -> Writer:

@@ -33,7 +33,7 @@ _ACCENTS: Final = {
 }
 _ACCENTED = re.compile("([" + "".join(_ACCENTS) + r"]) ?([A-Za-zıȷ])")
 _CEDILLA = re.compile("([A-Za-z]) ?([¸˛])")
-_PLAIN = re.compile(r"[\x20-\x7e]*")
+_UNKNOWN = re.compile("[\ufffd\ue000-\uf8ff]")
 
 
 def _table() -> dict[int, str | None]:
@@ -54,7 +54,7 @@ _TABLE: Final = _table()
 
 def clean(text: str) -> str:
     """Return the text without ligatures, control characters, lone surrogates and odd spaces, composed."""
-    if _PLAIN.fullmatch(text):
+    if text.isascii() and text.isprintable():
         return text
     text = text.translate(_TABLE)
     text = _ACCENTED.sub(_compose_before, text)
@@ -78,5 +78,4 @@ def unknown_share(text: str) -> float:
     """The share of characters that have no meaning of their own: replacement and private-use ones."""
     if not text:
         return 0.0
-    unknown = sum(1 for char in text if char == "\ufffd" or "\ue000" <= char <= "\uf8ff")
-    return unknown / len(text)
+    return len(_UNKNOWN.findall(text)) / len(text)

@@ -73,7 +73,7 @@ def _write(pages: list[Page], rows: list[list[Row]], measures: Measures) -> Writ
 
 
 def _check_usable(read: Pages, text: str) -> None:
-    letters = sum(char.isalnum() for char in text)
+    letters = sum(map(str.isalnum, text))
     n_pages, pictured = len(read.pages), sum(1 for page in read.pages if page.n_images)
     if not letters and not unknown_share(text):
         raise failure("no_text", f"The {n_pages} pages have no text layer; {pictured} of them hold images.")

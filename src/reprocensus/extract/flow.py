@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from reprocensus.extract.headings import LIST_ITEM
-from reprocensus.extract.paragraphs import TERMINAL, Kind, Paragraph
+from reprocensus.extract.paragraphs import Kind, Paragraph, ends_sentence
 
 _LOWER: Final = re.compile(r"[\"“‘(\[]?[a-zà-ÿ]")
 _CLOSED: Final = re.compile(r"[.!?][\"'”’)\]]*(?:\^?\d{1,2}|[†‡∗*])?$")
@@ -48,7 +48,7 @@ def join(paragraphs: list[Paragraph]) -> list[Paragraph]:
 def _other_half(chain: Paragraph, pending: list[Paragraph]) -> int | None:
     """How many paragraphs further the chain goes on, or None where it has ended."""
     text = chain.rows[-1].text
-    if _CLOSED.search(text):
+    if _CLOSED.search(text[-8:]):
         return None
     broken = text.endswith("-")
     for distance in range(min(_REACH, len(pending))):
@@ -57,7 +57,7 @@ def _other_half(chain: Paragraph, pending: list[Paragraph]) -> int | None:
             return None
         if other.kind is not chain.kind or abs(other.size - chain.size) > 0.35:
             continue
-        if other.rows[0].mark:
+        if other.rows[0].mark or _is_scrap(other):
             continue
         return distance if _continues(chain, other, broken=broken) else None
     return None
@@ -74,10 +74,19 @@ def _continues(chain: Paragraph, other: Paragraph, *, broken: bool) -> bool:
         return lower or jump
     if not jump:
         near = first.baseline - last.baseline < 2.2 * last.size
-        return lower and full and near and not TERMINAL.search(last.text)
+        return lower and full and near and not ends_sentence(last.text)
     if chain.kind is Kind.SMALL and not lower:
         return False
     if lower:
         return full or last.text.endswith(",")
     # A capital goes on only where the line was full, no stop came, and nothing is indented.
-    return full and not TERMINAL.search(last.text) and len(chain.text) > 60
+    reaches = other.right - first.x1 < 2 * first.size or len(other.rows) > 1
+    return full and reaches and not ends_sentence(last.text) and len(chain.text) > 60
+
+
+def _is_scrap(other: Paragraph) -> bool:
+    """Whether it is too little to be prose: a label in a figure, a piece of a formula."""
+    if len(other.rows) > 1:
+        return False
+    row = other.rows[0]
+    return row.width < 0.5 * (other.right - row.x0) and not ends_sentence(row.text) and len(row.text) < 40

@@ -34,6 +34,7 @@ NUMBER: Final = re.compile(
 _STRICT_NUMBER: Final = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,3}|[A-Z](?:\.\d{1,2}){1,3}|[A-Z]|[IVX]{1,5})\.?\s+(?=[A-Z\d“\"(])")
 _SPACED_CAPS: Final = re.compile(r"\b([A-Z]) (?=[A-Z]{2,}\b)")
 _MAX_WORDS: Final = 16
+_MAX_CHARS: Final = 130
 
 
 def name_of(text: str) -> str:
@@ -56,6 +57,8 @@ def is_known_name(text: str) -> bool:
 def looks_like_heading(row: Row, body: float) -> bool:
     """Whether a row alone, by its type and words, can be a section heading in a paper of body size `body`."""
     text = row.text
+    if len(text) > _MAX_CHARS:
+        return False
     words = text.split()
     if not words or len(words) > _MAX_WORDS or not row.horizontal or row.cells > 2:
         return False
@@ -63,10 +66,12 @@ def looks_like_heading(row: Row, body: float) -> bool:
         return False
     if is_known_name(text) and row.size >= body - 1.1 and (row.bold or row.size > body or len(words) <= 4):
         return True
+    larger = row.size >= body + 0.8
+    if not (row.bold or larger or text[:8].isupper() or _is_capitals(text)):
+        return False
     if text[-1] in ",;" or row.mark or row.size < body - 0.6 or _is_mostly_maths(text):
         return False
-    larger, numbered = row.size >= body + 0.8, bool(_STRICT_NUMBER.match(text))
-    if numbered and _rest_is_title(text):
+    if _STRICT_NUMBER.match(text) and _rest_is_title(text):
         return row.bold or larger or (_is_capitals(text) and row.size >= body - 0.1)
     if not text[0].isupper() and not text[0].isdigit():
         return False

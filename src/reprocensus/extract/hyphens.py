@@ -11,15 +11,27 @@ _LEFT: Final = re.compile(r"((?:[\w'’]+-)*[\w'’]+)-$")
 _RIGHT: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 #: First parts that English writers join with a hyphen, so that it stays when the paper does not say.
 _KEEPERS: Final = frozenset(
-    "self well high low state cross semi ill so one two three four five six first second third single double "
+    "self well high low state cross semi ill one two three four five six first second third single double "
     "large small long short real half quasi best worst time data model task user end fine coarse right left hand "
-    "non art by up out in on off world human machine domain class sample gradient attention region open closed".split()
+    "non art world human machine domain class sample gradient attention region open closed super hyper".split()
 )
-_PREFIXES: Final = frozenset(
-    "in con com per pro re de dis un en be for to so as is on at up an a ex op im ob al ad ap sub sup inter over "
-    "under out pre post anti non co mis trans per par pos pol mod met man men ten ver vis act art bar can car cat "
-    "col den dim for gen her his ide lat let lin lo mar mat max min mul net no num or ran sa se sen ser sig sim so "
-    "sta sum ta tar the tra ti va val var we".split()
+#: Last parts of compounds that keep their hyphen whatever stands before them.
+_TAILS: Final = frozenset(
+    "based driven aware specific dimensional agnostic invariant guided tuned supervised grained valued trained "
+    "oriented independent free scale level".split()
+)
+#: Parts that begin closed words (frame-work, some-times, out-perform): with these a hyphen is mostly the line's.
+_CLOSED: Final = frozenset(
+    "in con com per pro re de dis un en be for to so as is on at up an ex im inter over under out pre post anti co mis "
+    "trans sub frame net some every any else mean further where there other like how through with within straight "
+    "feed base run band work bench back bottle look never none not sur sup".split()
+)
+
+
+#: Endings that are no words: before them a hyphen is the line's.
+_ENDINGS: Final = re.compile(
+    r"(?:[ts]ions?|tional(?:ly)?|ings?|ments?|mental|ness|ships?|it(?:y|ies)|[ae]nc(?:e|es|y)|[ai]bl[ey]|abilit(?:y|ies)|"
+    r"ful(?:ly)?|i[zs](?:e|es|ed|ing|ation)|ally|ously?|ives?(?:ly)?|ers?|ed|e?ly|is[mt]s?|ures?|als?|ic(?:s|al|ally)?|ties|ent|ant)"
 )
 
 
@@ -28,15 +40,20 @@ class Vocabulary:
 
     def __init__(self, rows: Iterable[str]) -> None:
         words: Counter[str] = Counter()
+        broken = False
         for text in rows:
-            found = _WORD.findall(text)
-            if found and text.endswith("-"):
-                found = found[:-1]
-            words.update(word.lower() for word in found)
+            # Halves of broken words are no words.
+            found = _WORD.findall(text)[1 if broken else 0 :]
+            broken = text.endswith(("-", "\u00ad", "\u2010"))
+            words.update(word.lower() for word in (found[:-1] if broken else found))
         self._words = words
+        #: First parts of compounds that the paper writes with a hyphen.
+        self._heads: Counter[str] = Counter()
         for word in list(words):
             if "-" in word:
-                for part in word.split("-"):
+                parts = word.split("-")
+                self._heads[parts[0]] += 1
+                for part in parts:
                     words[part] += 1
         self._sorted = sorted(words)
 
@@ -56,7 +73,7 @@ class Vocabulary:
             return True
         left, right = left_match[1], right_match[0]
         if right[0].isupper() and not left.isupper():
-            return True
+            return not self[left + right] > self[f"{left}-{right}"]
         if any(char.isdigit() or char == "_" for char in left.rsplit("-", 1)[-1]):
             return True
         return self._judge(left, right)
@@ -69,13 +86,19 @@ class Vocabulary:
             return with_hyphen > without
         if with_hyphen:
             return False
+        if _ENDINGS.fullmatch(first):
+            return False
         if last.lower() in _KEEPERS and self[first]:
+            return True
+        if first.lower() in _TAILS and last.lower() not in _CLOSED:
             return True
         # Neither form stands elsewhere: a longer or shorter form of the word (optimiz-ation, -ed) speaks for it.
         if len(first) >= 3 and self.has_prefix(last + first[: max(2, len(first) - 3)]):
             return False
         if "-" in left or "-" in right:
             return bool(self[last] and self[first])
-        if last.lower() in _PREFIXES or len(last) < 3 or len(first) < 3:
+        if last.lower() in _CLOSED or len(last) < 3 or len(first) < 3:
             return False
-        return bool(self[last] and self[first])
+        if self._heads[last.lower()] and self[first]:
+            return True
+        return len(last) > 3 and len(first) > 3 and bool(self[last] and self[first])

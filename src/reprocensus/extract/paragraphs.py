@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from reprocensus.extract.addresses import open_address
 from reprocensus.extract.headings import ALGORITHM_LINE, CAPTION, LIST_ITEM, looks_like_heading
 from reprocensus.extract.rows import Row
 
-TERMINAL: Final = re.compile(r"[.!?:][\"'”’)\]]*(?:\^?\d{1,2}|[†‡∗*])?$")
+_TERMINAL: Final = re.compile(r"[.!?:][\"'”’)\]]*(?:\^?\d{1,2}|[†‡∗*])?$")
+_BOX: Final = re.compile(r"(?:Algorithm|ALGORITHM|Procedure)\s\d{1,2}\b")
+_NUMBERED: Final = re.compile(r"\d{1,3}\s?:(?!\d)")
 _SIZE_STEP: Final = 0.7
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text ends in a full stop, colon or the like, a closing quote or footnote mark aside."""
+    return bool(_TERMINAL.search(text[-8:]))
 
 
 class Kind(StrEnum):
@@ -84,6 +92,12 @@ class Segmenter:
         self._measures = measures
         self._rights = _edges(row.x1 for row in rows)
         self._lefts = _edges(row.x0 for row in rows)
+        self._lowest: dict[tuple[int, int], float] = {}
+        for row in rows:
+            key = (row.block, round(row.x0))
+            self._lowest[key] = max(row.baseline, self._lowest.get(key, row.baseline))
+        self._box = False
+        self._boxed: set[int] = set()
         self._headings = {id(row) for row in rows if looks_like_heading(row, measures.body)}
 
     def paragraphs(self) -> list[Paragraph]:
@@ -91,13 +105,33 @@ class Segmenter:
         found: list[Paragraph] = []
         current: list[Row] = []
         for row in self._rows:
+            self._box = self._box_goes_on(current, row)
             if current and self._breaks(current, row):
                 found.append(self._paragraph(current))
                 current = []
             current.append(row)
+            if self._box:
+                self._boxed.add(id(row))
         if current:
             found.append(self._paragraph(current))
         return found
+
+    def _box_goes_on(self, current: list[Row], row: Row) -> bool:
+        """Whether a row belongs to an algorithm's box: it begins one, or follows closely in one."""
+        if _BOX.match(row.text):
+            return not current or self._starts_fresh(current[-1], row)
+        if not self._box or not current:
+            return False
+        last = current[-1]
+        step = row.baseline - last.baseline
+        if _NUMBERED.match(row.text) and step > 0:
+            return True
+        if id(row) in self._headings or CAPTION.match(row.text) or row.x0 > last.x1 + 150:
+            return False
+        return -0.5 * row.size < step < 1.7 * self._measures.leading * max(last.size, row.size)
+
+    def _starts_fresh(self, last: Row, row: Row) -> bool:
+        return ends_sentence(last.text) or last.block != row.block
 
     def right_of(self, row: Row) -> float:
         """The right edge of the column that a row stands in, in points: the nearest usual one."""
@@ -119,6 +153,8 @@ class Segmenter:
             return Kind.CAPTION
         if self._is_cells(first):
             return Kind.TABLE
+        if id(first) in self._boxed:
+            return Kind.ALGORITHM
         if ALGORITHM_LINE.match(first.text):
             return Kind.ALGORITHM
         if first.size < self._measures.body - 0.6 or not first.horizontal:
@@ -145,9 +181,11 @@ class Segmenter:
         last = current[-1]
         if self._is_cells(row) or self._is_cells(last):
             return True
-        ended = bool(TERMINAL.search(last.text))
+        ended = ends_sentence(last.text)
         remaining = self.right_of(last) - last.x1
         short = remaining > row.first_word_width + 0.9 * row.size
+        if short and _runs_on(last, row):
+            return False
         new_block = row.block != last.block
         if LIST_ITEM.match(row.text) and (ended or short or new_block):
             return True
@@ -158,6 +196,8 @@ class Segmenter:
         if row.mark and (ended or short) and row.size < self._measures.body:
             return True
         if short:
+            return True
+        if id(last) in self._boxed and abs(row.x0 - last.x0) > 0.5 * row.size and row.x0 < last.x0:
             return True
         return ended and self._indented(current, row)
 
@@ -173,10 +213,8 @@ class Segmenter:
         return len(current) > 1
 
     def _hangs(self, row: Row) -> bool:
-        return any(
-            other.block == row.block and other is not row and abs(other.x0 - row.x0) < 1 and other.baseline > row.baseline
-            for other in self._rows
-        )
+        """Whether a later row of its block begins where this one does, as in a list of hanging entries."""
+        return self._lowest.get((row.block, round(row.x0)), row.baseline) > row.baseline
 
     def _one_heading(self, last: Row, row: Row, step: float) -> bool:
         both = id(row) in self._headings and id(last) in self._headings
@@ -193,11 +231,33 @@ class Segmenter:
             return False
         if row.cells == 2 and LIST_ITEM.match(row.text + " "):
             return False
+        if _is_grid(row):
+            return True
         at_right = any(abs(row.x1 - edge) < 1.5 for edge in self._rights)
         at_left = any(abs(row.x0 - edge) < 1.5 for edge in self._lefts)
         wide = [gap for gap in row.gaps if gap > 0.3 * row.size]
         even = bool(wide) and max(wide) - min(wide) < 0.35 * row.size
-        return not (at_left and at_right and even and len(wide) >= 2)
+        stretched = even and len(wide) >= 2
+        if stretched and at_right and len(wide) == len(row.gaps) >= len(row.text.split()) - 2:
+            # Every space of the line is as wide: one stretched line, whatever its indent.
+            return False
+        # Justification opens gaps of up to two ems in a short line; whole phrases between them are no cells.
+        loose = max(wide, default=0.0) < 2.2 * row.size and len(row.text) >= 12 * row.cells
+        return not (at_left and at_right and (stretched or loose))
+
+
+def _runs_on(last: Row, row: Row) -> bool:
+    """Whether a row stops early because an address that goes on in the next could not be broken elsewhere."""
+    address = open_address(last.text)
+    if not address or row.baseline - last.baseline > 1.6 * row.size:
+        return False
+    return (last.ends_mono and row.starts_mono) or address[-1] in "/-_:=?&.%"
+
+
+def _is_grid(row: Row) -> bool:
+    """Whether most of a row's pieces are numbers or single signs, as in a table."""
+    pieces = row.text.split()
+    return row.cells >= 3 and sum(any(char.isdigit() for char in piece) for piece in pieces) >= 0.6 * len(pieces)
 
 
 def _edges(values: Iterable[float]) -> list[float]:

@@ -1,5 +1,6 @@
 """Reads PDF bytes into plain pages. The only module that imports PyMuPDF; import it in worker processes only."""
 
+from functools import lru_cache
 from typing import Any
 
 import pymupdf
@@ -11,7 +12,9 @@ from reprocensus.extract.pages import Line, Link, Page, Pages, Span
 MAGIC_WINDOW = 1024
 _ITALIC, _MONO, _BOLD = 2, 8, 16
 _BOLD_NAMES = ("bold", "medi", "demi", "black", "cmbx", "sfbx", "cmssbx", "heavy", "-bd", "semibold")
-_FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
+# Not clipped to the page: that would cut words at its edge. `_line` drops what lies outside as a whole.
+_MONO_NAMES = ("mono", "monl", "cmtt", "sftt", "ectt", "txtt", "courier", "typewriter", "consol", "menlo", "lmtt")
+_FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE
 
 
 def version() -> str:
@@ -122,7 +125,7 @@ def _read_page(document: Any, index: int) -> Page | None:
     for number, block in enumerate(found["blocks"]):
         for line in block.get("lines", ()):
             built = _line(line, number)
-            if built is not None:
+            if built is not None and _inside(built, found["width"], found["height"]):
                 lines.append(built)
     return Page(index + 1, float(found["width"]), float(found["height"]), lines, _links(page), images)
 
@@ -130,31 +133,53 @@ def _read_page(document: Any, index: int) -> Page | None:
 def _line(line: dict[str, Any], block: int) -> Line | None:
     spans: list[Span] = []
     # MuPDF cuts a justified line into a span a word; runs of one style are put together again.
+    run: list[str] = []
+    style: tuple[str, float, int] = ("", 0.0, 0)
+    baseline = start = end = 0.0
     for span in line["spans"]:
-        text = span["text"]
-        if not text:
-            continue
-        size, font, baseline = span["size"], span["font"], span["origin"][1]
+        size, font = span["size"], span["font"]
         x0, _, x1, _ = span["bbox"]
-        if spans:
-            last = spans[-1]
-            same = last.font == font and abs(last.size - size) < 0.05
-            if same and abs(last.baseline - baseline) < 0.3:
-                spans[-1] = last._replace(text=last.text + text, x1=x1)
-                continue
-        spans.append(_span(text, size, font, span["flags"], baseline, x0, x1))
-    spans = [span._replace(text=clean(span.text)) for span in spans]
+        here = span["origin"][1]
+        if run and font == style[0] and abs(size - style[1]) < 0.05 and abs(here - baseline) < 0.3:
+            run.append(span["text"])
+            end = x1
+            continue
+        if run:
+            spans.append(_span(run, style, baseline, start, end))
+        run, style, baseline, start, end = [span["text"]], (font, size, span["flags"]), here, x0, x1
+    if run:
+        spans.append(_span(run, style, baseline, start, end))
     if not any(span.text.strip() for span in spans):
         return None
     x0, y0, x1, y1 = line["bbox"]
     return Line(spans, x0, y0, x1, y1, block, line["dir"][0] > 0.9)
 
 
-def _span(text: str, size: float, font: str, flags: int, baseline: float, x0: float, x1: float) -> Span:
+def _inside(line: Line, width: float, height: float) -> bool:
+    return line.x0 < width and line.x1 > 0 and line.y0 < height and line.y1 > 0
+
+
+def _span(run: list[str], style: tuple[str, float, int], baseline: float, x0: float, x1: float) -> Span:
+    font, size, flags = style
+    bold, mono = _looks(font)
+    return Span(
+        text=clean("".join(run)),
+        size=size,
+        font=font,
+        bold=bold or bool(flags & _BOLD),
+        italic=bool(flags & _ITALIC),
+        mono=mono or bool(flags & _MONO),
+        baseline=baseline,
+        x0=x0,
+        x1=x1,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _looks(font: str) -> tuple[bool, bool]:
+    """Whether a font's name says that it is bold, and that it is a typewriter's: its flags often do not."""
     name = font.lower()
-    bold = bool(flags & _BOLD) or any(part in name for part in _BOLD_NAMES)
-    mono = bool(flags & _MONO) or "mono" in name or "cmtt" in name or "sftt" in name or "courier" in name
-    return Span(text, size, font, bold, bool(flags & _ITALIC), mono, baseline, x0, x1)
+    return any(part in name for part in _BOLD_NAMES), any(part in name for part in _MONO_NAMES)
 
 
 def _links(page: Any) -> list[Link]:

@@ -9,6 +9,11 @@ from reprocensus.extract.pages import Line, Page, Span
 
 _ORDINAL: Final = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 _SMALL_CAP: Final = re.compile(r"\b[A-Z]$")
+#: An address that justification has pulled apart at its points and strokes: `https : / / example . org/x`.
+_STRETCHED: Final = re.compile(r"https?(?: :|:(?= /)| ?: ?/ /)(?: ?[/.] ?|[^\s/.])*")
+_LOOSE: Final = re.compile(r" *([-/_.:~=?&%#]) *")
+_ADDRESS: Final = re.compile(r"://|www\.|^[\w.~-]+[/_.][\w./_~-]+$")
+_POINT: Final = re.compile(r" ?([:/.]) ?")
 _RAISED_MARKS: Final = "†‡§¶*∗⋆'′’“”\"‘°ªº"
 
 
@@ -26,7 +31,8 @@ class Row:
     size: float
     bold: bool
     italic: bool
-    mono: bool
+    starts_mono: bool
+    ends_mono: bool
     starts_bold: bool
     x0: float
     y0: float
@@ -66,7 +72,8 @@ def page_rows(page: Page) -> list[Row]:
 
 def _add(rows: list[Row], group: list[Line], page: int) -> None:
     row = _row(group, page)
-    if row.text:
+    # The parts that tall brackets and sums are built of have no character of their own.
+    if row.text.strip("\ufffd "):
         rows.append(row)
 
 
@@ -102,6 +109,7 @@ def _row(lines: list[Line], page: int) -> Row:
     text, gaps = _text(lines, main)
     letters = sum(len(span.text) for span in spans) or 1
     first = next((span for span in spans if span.text.strip()), spans[0])
+    last = next((span for span in reversed(spans) if span.text.strip()), spans[-1])
     return Row(
         text=text,
         page=page,
@@ -109,7 +117,8 @@ def _row(lines: list[Line], page: int) -> Row:
         size=round(main.size, 1),
         bold=sum(len(span.text) for span in spans if span.bold) > 0.8 * letters,
         italic=sum(len(span.text) for span in spans if span.italic) > 0.8 * letters,
-        mono=sum(len(span.text) for span in spans if span.mono) > 0.8 * letters,
+        starts_mono=first.mono,
+        ends_mono=last.mono,
         starts_bold=first.bold,
         x0=lines[0].x0,
         y0=min(line.y0 for line in lines),
@@ -129,7 +138,14 @@ def _base(spans: list[Span]) -> Span:
     largest = max((span for span in spans if span.text.strip()), key=lambda span: span.size, default=main)
     if main.size < 0.8 * largest.size and main.baseline < largest.baseline - 0.15 * largest.size:
         return largest
+    if main.size < largest.size and abs(main.baseline - largest.baseline) < 0.5 and _all_capitals(spans):
+        # Small capitals: the few large letters say how large the heading is.
+        return largest
     return main
+
+
+def _all_capitals(spans: list[Span]) -> bool:
+    return "".join(span.text for span in spans).isupper()
 
 
 def _raised(span: Span, main: Span) -> bool:
@@ -141,8 +157,11 @@ def _text(lines: list[Line], main: Span) -> tuple[str, list[float]]:
     gaps: list[float] = []
     raised = False
     last: Span | None = None
+    mono_from: int | None = None
     for line in lines:
         for index, span in enumerate(line.spans):
+            if mono_from is not None and not span.mono and span.text.strip():
+                out = _close_address(out, mono_from)
             text = span.text
             if last is not None and index == 0:
                 gap = span.x0 - last.x1
@@ -152,13 +171,31 @@ def _text(lines: list[Line], main: Span) -> tuple[str, list[float]]:
             if last is not None and _is_small_cap(out, text, last, span, main):
                 out = out.rstrip(" ")
                 text = text.lstrip(" ")
+            if span.text.strip():
+                mono_from = None if not span.mono else (len(out) if mono_from is None else mono_from)
             now = bool(text.strip()) and _raised(span, main)
             out = _append(out, text, raised=now, was_raised=raised)
             raised = now if text.strip() else raised
             last = span
+    if mono_from is not None:
+        out = _close_address(out, mono_from)
     whole = " ".join(out.split())
+    if "http" in whole:
+        whole = _STRETCHED.sub(lambda match: _POINT.sub(r"\1", match[0]), whole)
     # A soft hyphen counts only where the line breaks.
     return whole[:-1].replace("\u00ad", "") + whole[-1:], gaps
+
+
+def _close_address(out: str, start: int) -> str:
+    """The text with the typewriter run from `start` pulled together, if that makes one address of it."""
+    run = out[start:]
+    body = run.strip()
+    if " " not in body:
+        return out
+    closed = _LOOSE.sub(r"\1", body)
+    if " " in closed or not any(char in closed for char in "/_.") or not _ADDRESS.search(closed):
+        return out
+    return out[:start] + run.replace(body, closed)
 
 
 def _is_small_cap(out: str, text: str, last: Span, span: Span, main: Span) -> bool:

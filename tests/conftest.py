@@ -1,0 +1,98 @@
+"""What tests share: the corpus beside the checkout, a Prefect API for the session, small papers made here."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+SAMPLES = ROOT / "samples" / "manifest.jsonl"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real material beside the checkout; tests that need it are skipped where it is absent."""
+    if not (SHARED / "corpus" / "manifest.jsonl").exists():
+        pytest.skip("needs ../shared, which is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Prefect API for all tests, with a database of its own."""
+    from reprocensus_flows.temporary_api import temporary_api
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
+        with temporary_api() as url:
+            patch.setenv("PREFECT_API_URL", url)
+            yield url
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def reprocensus(tmp_path: Path, api: str) -> Command:
+    """Runs the command line as a user does, in another folder than the checkout."""
+
+    def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "reprocensus", *arguments],
+            cwd=cwd,
+            env={**os.environ, "COLUMNS": "200", **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+PAPER = """A Small Study of Numbers
+Ada Byron
+University of Nowhere, ada@nowhere.edu
+Abstract
+We train a model and report its accuracy.
+1 Introduction
+Numbers are interesting. We evaluate on the MNIST dataset.
+2 Experiments
+We split the data into 80% training, 10% validation and 10% test.
+All experiments ran on a single NVIDIA V100 GPU.
+We used Python 3.8, PyTorch 1.7.1 and NumPy 1.19.2.
+We train for 20 epochs with a learning rate of 0.001 and a batch size of 64.
+Our code is available at https://github.com/nowhere/numbers.
+References
+[1] Somebody. Something. 2010.
+"""
+
+
+def make_pdf(text: str = PAPER) -> bytes:
+    """A PDF of one page and a line a line."""
+    import pymupdf
+
+    with pymupdf.open() as pdf:
+        page = pdf.new_page()
+        page.insert_text((72, 72), text.splitlines(), fontsize=10)
+        return bytes(pdf.tobytes())
+
+
+def write_manifest(folder: Path, papers: Sequence[tuple[str, bytes | None]], venue: str = "TEST") -> Path:
+    """A manifest of papers (id, PDF; None leaves the file out), each in the edition that its id begins with."""
+    lines = []
+    for paper_id, data in papers:
+        file = f"{paper_id}.pdf"
+        if data is not None:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(data)
+        year = int(paper_id.split("/")[0].rsplit("-", 1)[1])
+        lines.append({"id": paper_id, "title": f"Paper {paper_id}", "venue": venue, "year": year, "file": file})
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return manifest

@@ -1,0 +1,137 @@
+"""Bytes by path: atomic, compare-and-set, the same on disk, in memory and on S3."""
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from reprocensus.errors import StoreError, UsageError, WriteConflictError
+from reprocensus.settings import Settings
+from reprocensus.storage import LocalStorage, S3Storage, Storage, open_storage
+
+
+@pytest.fixture(scope="session")
+def s3_settings() -> Iterator[Settings]:
+    """A real S3 server on loopback, with a bucket named census."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    _, port = server.get_host_and_port()
+    settings = Settings(
+        s3_endpoint=f"http://127.0.0.1:{port}",
+        s3_key=SecretStr("key"),
+        s3_secret=SecretStr("secret"),
+        s3_region="us-east-1",
+    )
+    storage = open_storage("s3://census/x", settings)
+    assert isinstance(storage, S3Storage)
+    storage.fs.call_s3("create_bucket", Bucket="census")
+    yield settings
+    server.stop()
+
+
+@pytest.fixture(params=["local", "s3", "memory"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "local":
+        return open_storage(str(tmp_path / "store"), Settings())
+    if request.param == "s3":
+        return open_storage(f"s3://census/{uuid.uuid4().hex}", request.getfixturevalue("s3_settings"))
+    return open_storage(f"memory://{uuid.uuid4().hex}", Settings())
+
+
+def test_what_is_created_is_read_listed_and_left_alone(storage: Storage) -> None:
+    storage.prepare()
+    assert storage.list("a") == []
+    assert storage.version("a/b=1/x y.bin") is None
+    storage.create("a/b=1/x y.bin", b"one")
+    storage.create("a/b=1/x y.bin", b"two")
+    assert storage.read("a/b=1/x y.bin") == b"one"
+    assert storage.list("a") == ["a/b=1/x y.bin"]
+    assert storage.exists("a/b=1/x y.bin")
+    with storage.open("a/b=1/x y.bin") as file:
+        file.seek(1)
+        assert file.read() == b"ne"
+    with pytest.raises(FileNotFoundError):
+        storage.read("a/none")
+
+
+def test_a_replacement_fails_if_somebody_came_between(storage: Storage) -> None:
+    storage.replace("t/x", b"1", None)
+    seen = storage.version("t/x")
+    storage.replace("t/x", b"22", seen)
+    with pytest.raises(WriteConflictError):
+        storage.replace("t/x", b"333", seen)
+    with pytest.raises(WriteConflictError):
+        storage.replace("t/x", b"333", None)
+    assert storage.read("t/x") == b"22"
+
+
+def test_no_update_is_lost_between_threads(storage: Storage) -> None:
+    storage.replace("n", b"0", None)
+
+    def add() -> None:
+        for _ in range(5):
+            while True:
+                seen = storage.version("n")
+                value = int(storage.read("n"))
+                try:
+                    storage.replace("n", b"%d" % (value + 1), seen)
+                    break
+                except WriteConflictError:
+                    continue
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert storage.read("n") == b"20"
+
+
+def test_a_bucket_that_ignores_conditions_is_refused(
+    s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = open_storage("s3://census/probe", s3_settings)
+    assert isinstance(storage, S3Storage)
+    put = storage.fs.call_s3
+
+    def careless(method: str, **arguments: object) -> object:
+        arguments.pop("IfMatch", None)
+        arguments.pop("IfNoneMatch", None)
+        return put(method, **arguments)
+
+    monkeypatch.setattr(storage.fs, "call_s3", careless)
+    with pytest.raises(StoreError, match="ignores conditional writes"):
+        storage.prepare()
+
+
+def test_what_a_dead_process_left_is_cleared_and_what_a_live_one_writes_is_not(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    storage.prepare()
+    dead = tmp_path / "tmp" / f"{socket.gethostname()}-999999999-a"
+    live = tmp_path / "tmp" / f"{socket.gethostname()}-{os.getpid()}-a"
+    strange = tmp_path / "tmp" / "notes"
+    for path in (dead, live, strange):
+        path.write_bytes(b"half")
+    storage.prepare()
+    assert not dead.exists()
+    assert live.exists()
+    assert strange.exists()
+
+
+def test_errors_name_the_store_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    storage = open_storage(str(tmp_path / "file" / "store"), Settings())
+    with pytest.raises(StoreError, match="check that it exists, may be written"):
+        storage.create("x", b"")
+    with pytest.raises(UsageError, match="nosuch"):
+        open_storage("nosuch://x", Settings())
+    storage = open_storage("s3://nobucket/x", Settings(s3_endpoint="http://127.0.0.1:9", s3_key=SecretStr("k"), s3_secret=SecretStr("s")))
+    with pytest.raises(StoreError, match="s3://nobucket/x"):
+        storage.version("x")
