@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from reprocensus.settings import Settings
+from reprocensus.storage import S3Storage, open_storage
+
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 SAMPLES = ROOT / "samples" / "manifest.jsonl"
@@ -32,6 +35,30 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with temporary_api() as url:
             patch.setenv("PREFECT_API_URL", url)
             yield url
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[dict[str, str]]:
+    """A real S3 server on loopback with a bucket named census; the settings that lead to it."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    _, port = server.get_host_and_port()
+    settings = {
+        "REPROCENSUS_S3_ENDPOINT": f"http://127.0.0.1:{port}",
+        "REPROCENSUS_S3_KEY": "key",
+        "REPROCENSUS_S3_SECRET": "secret",
+        "REPROCENSUS_S3_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        storage = open_storage("s3://census/x", Settings())
+    assert isinstance(storage, S3Storage)
+    storage.fs.call_s3("create_bucket", Bucket="census")
+    yield settings
+    server.stop()
 
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -74,12 +101,14 @@ References
 
 
 def make_pdf(text: str = PAPER) -> bytes:
-    """A PDF of one page and a line a line."""
+    """A PDF of one page, its first line in large type."""
     import pymupdf
 
     with pymupdf.open() as pdf:
         page = pdf.new_page()
-        page.insert_text((72, 72), text.splitlines(), fontsize=10)
+        title, *lines = text.splitlines()
+        page.insert_text((72, 60), title, fontsize=18)
+        page.insert_text((72, 90), lines, fontsize=10)
         return bytes(pdf.tobytes())
 
 

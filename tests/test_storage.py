@@ -4,7 +4,6 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,25 +14,11 @@ from reprocensus.settings import Settings
 from reprocensus.storage import LocalStorage, S3Storage, Storage, open_storage
 
 
-@pytest.fixture(scope="session")
-def s3_settings() -> Iterator[Settings]:
-    """A real S3 server on loopback, with a bucket named census."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    _, port = server.get_host_and_port()
-    settings = Settings(
-        s3_endpoint=f"http://127.0.0.1:{port}",
-        s3_key=SecretStr("key"),
-        s3_secret=SecretStr("secret"),
-        s3_region="us-east-1",
-    )
-    storage = open_storage("s3://census/x", settings)
-    assert isinstance(storage, S3Storage)
-    storage.fs.call_s3("create_bucket", Bucket="census")
-    yield settings
-    server.stop()
+@pytest.fixture
+def s3_settings(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in s3_server.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
 
 
 @pytest.fixture(params=["local", "s3", "memory"])

@@ -14,9 +14,10 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from reprocensus.reading import Reading, Sentence
-from reprocensus.records import NOT_APPLICABLE, UNKNOWN, Answer, Claim, Document
+from reprocensus.records import NOT_APPLICABLE, UNKNOWN, Answer, Claim, Document, SectionKind
 from reprocensus.variables import Cue, Gate, Rules, Variable
 
 MAX_CLAIMS = 3
@@ -36,7 +37,8 @@ class _Side:
 
 def judge_paper(document: Document, variables: Sequence[Variable]) -> dict[str, Answer]:
     """An answer to each variable, by name. Every claim stands in the text at its start."""
-    reading = Reading(document.extracted)
+    kinds = frozenset[SectionKind]().union(*(variable.rules.all_sections for variable in variables))
+    reading = Reading(document.extracted, kinds)
     weighed = {variable.name: _weigh(variable.rules, reading) for variable in variables}
     answers = {v.name: _answer(v.rules, weighed[v.name], reading) for v in variables}
     for variable in variables:
@@ -52,14 +54,10 @@ def _weigh(rules: Rules, reading: Reading) -> dict[str, _Side]:
     sides: dict[str, _Side] = {}
     for cue in rules.cues:
         side = sides.setdefault(cue.label, _Side())
-        cap = cue.cap or rules.cap
-        seen = 0
-        for number, place in _shows(cue, rules, reading):
-            seen += 1
-            if rules.mode != "sentence" and seen > cap:
-                break
-            side.weights[number] = side.weights.get(number, 0.0) + cue.weight
-            if cue.weight > 0:
+        limit = None if rules.mode == "sentence" else cue.cap or rules.cap
+        for number, place, weight in islice(_shows(cue, rules, reading), limit):
+            side.weights[number] = side.weights.get(number, 0.0) + weight
+            if weight > 0:
                 side.any_for = True
                 if cue.quotable:
                     side.places.setdefault(number, place)
@@ -69,24 +67,32 @@ def _weigh(rules: Rules, reading: Reading) -> dict[str, _Side]:
     return sides
 
 
-def _shows(cue: Cue, rules: Rules, reading: Reading) -> Iterable[tuple[int, int]]:
-    """The sentences that show the cue, in order, and where in them."""
-    kinds = rules.sections if cue.sections is None else cue.sections
-    title = re.compile(cue.titles, re.IGNORECASE) if cue.titles else None
-    open_sections = {
-        number
-        for number, section in enumerate(reading.sections)
-        if section.kind in kinds and (title is None or title.search(section.title))
-    }
+def _shows(cue: Cue, rules: Rules, reading: Reading) -> Iterable[tuple[int, int, float]]:
+    """The sentences that show the cue, in order: which, where in them, and what they weigh."""
+    weights = _section_weights(cue, rules, reading)
     search = cue.regex.search
     unless = cue.unless_regex
     for number in _candidates(cue, reading):
         sentence = reading.sentences[number]
-        if sentence.section not in open_sections or (rules.pages and sentence.page > rules.pages):
+        weight = weights.get(sentence.section)
+        if weight is None or (rules.pages and sentence.page > rules.pages):
             continue
         found = search(sentence.text)
         if found and not (unless and unless.search(sentence.text)):
-            yield number, found.start()
+            yield number, found.start(), weight
+
+
+def _section_weights(cue: Cue, rules: Rules, reading: Reading) -> dict[int, float]:
+    """What the cue weighs in each section that it counts in."""
+    kinds = rules.sections if cue.sections is None else cue.sections
+    title = re.compile(cue.titles, re.IGNORECASE) if cue.titles else None
+    weights: dict[int, float] = {}
+    for number, section in enumerate(reading.sections):
+        if section.kind in kinds:
+            weight = cue.weight if title is None or title.search(section.title) else cue.elsewhere
+            if weight is not None:
+                weights[number] = weight
+    return weights
 
 
 def _candidates(cue: Cue, reading: Reading) -> Iterable[int]:
@@ -117,7 +123,7 @@ def _answer(rules: Rules, sides: dict[str, _Side], reading: Reading) -> Answer:
 
 def _confidence(margin: float, scale: float) -> float:
     """Half at the threshold, rising to one with the distance from it."""
-    return round(1.0 - 0.5 ** (1.0 + margin / scale), 4)
+    return round(1.0 - math.exp2(-1.0 - margin / scale), 4)
 
 
 def _claims(sides: Sequence[_Side], reading: Reading) -> tuple[Claim, ...]:

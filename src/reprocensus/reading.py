@@ -1,10 +1,10 @@
 """A paper's text cut into sentences and indexed by word, so that a cue looks at few of them. Pure."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from reprocensus.records import Extracted, Section
+from reprocensus.records import Extracted, Section, SectionKind
 from reprocensus.sentences import sentence_spans
 from reprocensus.variables import WORD
 
@@ -23,14 +23,15 @@ class Sentence:
 
 
 class Reading:
-    """The sentences of one paper and in which of them each word occurs."""
+    """The sentences of a paper's sections of the kinds given, and in which of them each word occurs."""
 
-    def __init__(self, extracted: Extracted) -> None:
+    def __init__(self, extracted: Extracted, kinds: Container[SectionKind] = frozenset(SectionKind)) -> None:
         self.sections = extracted.sections
         self.sentences: list[Sentence] = []
         self._postings: dict[str, list[int]] = {}
         for number, section in enumerate(extracted.sections):
-            self._add(extracted, number, section)
+            if section.kind in kinds:
+                self._add(extracted, number, section)
         self._vocabulary = sorted(self._postings)
 
     def _add(self, extracted: Extracted, number: int, section: Section) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
-from scipy.stats import binomtest
-
 from reprocensus.records import NOT_APPLICABLE, UNKNOWN
 from reprocensus.variables import Variable
 
@@ -22,6 +20,9 @@ def wilson(n_yes: int, n: int) -> tuple[float | None, float | None]:
     """The 95 % Wilson interval of a share; None where there is nothing to share."""
     if n == 0:
         return None, None
+    # Takes half a second to import, which commands that share nothing need not wait for.
+    from scipy.stats import binomtest
+
     interval = binomtest(n_yes, n).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
 

@@ -6,7 +6,7 @@ change to a criterion or a pattern makes it another variable, and its papers are
 
 import re
 import tomllib
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -54,8 +54,9 @@ class Cue(_Model):
     unless: Pattern | None = None
     case_sensitive: bool = False
     sections: tuple[SectionKind, ...] | None = None
-    #: Counts only in sections whose title matches.
+    #: Counts only in sections whose title matches; in others with the weight `elsewhere`, if that is given.
     titles: Pattern | None = None
+    elsewhere: float | None = None
     #: Counts in at most so many sentences; the rules' own cap where not given.
     cap: int | None = None
     #: A sentence with this cue alone is no quotable evidence.
@@ -73,20 +74,17 @@ class Cue(_Model):
     @cached_property
     def regex(self) -> re.Pattern[str]:
         """The pattern with its terms filled in, compiled."""
-        return self._compile((self.pattern or TERMS).replace(TERMS, _alternatives(self.terms)))
+        return _compiled(self.pattern or TERMS, self.terms, self.case_sensitive)
 
     @cached_property
     def unless_regex(self) -> re.Pattern[str] | None:
         """The exception, compiled."""
-        return self._compile(self.unless) if self.unless else None
+        return _compiled(self.unless, (), self.case_sensitive) if self.unless else None
 
     @cached_property
     def term_words(self) -> tuple[tuple[str, ...], ...]:
         """The words of each term, as an index of words has them."""
-        return tuple(tuple(WORD.findall(term.lower())) for term in self.terms)
-
-    def _compile(self, pattern: str) -> re.Pattern[str]:
-        return re.compile(pattern, 0 if self.case_sensitive else re.IGNORECASE)
+        return _words_of(self.terms)
 
 
 class Gate(_Model):
@@ -132,6 +130,11 @@ class Rules(_Model):
     gate: Gate | None = None
     cues: tuple[Cue, ...]
 
+    @property
+    def all_sections(self) -> frozenset[SectionKind]:
+        """Every kind of section that a cue looks at."""
+        return frozenset(self.sections).union(*(cue.sections or () for cue in self.cues))
+
 
 class Variable(_Model):
     """One variable; `sha` is the digest of the file it came from."""
@@ -167,7 +170,9 @@ class Variable(_Model):
         if missing := set(self.labels) - set(self.criteria):
             raise ValueError(f"no criterion for {sorted(missing)}")
         if self.about_experiments and (self.rules.gate is None or NOT_APPLICABLE not in self.criteria):
-            raise ValueError("a variable about experiments says when it is not_applicable: rules.gate, criteria")
+            raise ValueError(
+                "a variable about experiments says when it is not_applicable: rules.gate, criteria"
+            )
         return self
 
 
@@ -178,6 +183,18 @@ def parse_variable(source: bytes, origin: str) -> Variable:
         return Variable.model_validate({**data, "sha": digest(source)})
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise SchemaError(f"variable file {origin}: {error}") from error
+
+
+# Variables travel to worker processes with every paper; what was compiled for an equal cue is kept there.
+@cache
+def _compiled(pattern: str, terms: tuple[str, ...], case_sensitive: bool) -> re.Pattern[str]:
+    filled = pattern.replace(TERMS, _alternatives(terms)) if terms else pattern
+    return re.compile(filled, 0 if case_sensitive else re.IGNORECASE)
+
+
+@cache
+def _words_of(terms: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(WORD.findall(term.lower())) for term in terms)
 
 
 def _alternatives(terms: tuple[str, ...]) -> str:

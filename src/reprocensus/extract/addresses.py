@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 
 _START: Final = re.compile(
-    r"(?:https?:|ftp:|www\.|(?:[\w-]+\.)+(?:com|org|edu|net|io|ai|gov|uk|de|fr|ch|cn|jp|eu|info|co)/)", re.IGNORECASE
+    r"(?:https?:|ftp:|www\.|(?:[\w-]+\.)+(?:com|org|edu|net|io|ai|gov|uk|de|fr|ch|cn|jp|eu|info|co)/)",
+    re.IGNORECASE,
 )
 _ENDED: Final = re.compile(r"[<>\"“”(){}\[\]]")
 _MAX_ADDRESS: Final = 600

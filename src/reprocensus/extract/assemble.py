@@ -1,5 +1,6 @@
 """Writes paragraphs out as one text, and keeps the offset at which every page begins."""
 
+import itertools
 from dataclasses import dataclass
 
 from reprocensus.extract.addresses import Addresses, open_address
@@ -68,7 +69,7 @@ class Writer:
         length = 0
         # Only the last piece can still change; `tail` is what stands since the last space, for addresses.
         piece = tail = rows[0].text
-        for above, row in zip(rows, rows[1:], strict=False):
+        for above, row in itertools.pairwise(rows):
             glued = self._glue(piece, tail, above, row)
             parts.append(glued)
             length += len(glued)
@@ -81,7 +82,9 @@ class Writer:
 
     def _glue(self, piece: str, tail: str, above: Row, row: Row) -> str:
         """A row's text, changed so that the next row's text can follow at once."""
-        if open_address(tail) and self._addresses.joins(tail, row.text, mono=above.ends_mono and row.starts_mono):
+        if open_address(tail) and self._addresses.joins(
+            tail, row.text, mono=above.ends_mono and row.starts_mono
+        ):
             return piece
         if not piece.endswith(_HYPHENS):
             return piece + " "

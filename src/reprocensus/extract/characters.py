@@ -15,7 +15,9 @@ _LIGATURES: Final = {
     "Ĳ": "IJ",
     "ĳ": "ij",
 }
-_SPACES: Final = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+_SPACES: Final = (
+    "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+)
 #: Characters without width: soft hyphen is kept apart because it says where a word was broken.
 _INVISIBLE: Final = "\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
 #: Spacing accents as TeX's old fonts set them, before or after their letter.
@@ -38,11 +40,11 @@ _UNKNOWN = re.compile("[\ufffd\ue000-\uf8ff]")
 
 def _table() -> dict[int, str | None]:
     table: dict[int, str | None] = {ord(key): value for key, value in _LIGATURES.items()}
-    table.update({code: None for code in range(0x20)})
-    table.update({code: None for code in range(0x7F, 0xA0)})
+    table.update(dict.fromkeys(range(32)))
+    table.update(dict.fromkeys(range(127, 160)))
     table.update({ord(space): " " for space in _SPACES})
     table.update({ord(char): None for char in _INVISIBLE})
-    table.update({code: "\ufffd" for code in range(0xD800, 0xE000)})
+    table.update(dict.fromkeys(range(55296, 57344), "�"))
     # White space that is no space must not join two words.
     table.update({ord("\t"): " ", ord("\n"): " ", ord("\r"): " ", ord("\v"): " ", ord("\f"): " "})
     table.update({0x85: " ", 0x2028: " ", 0x2029: " ", 0xAD: "\u00ad"})

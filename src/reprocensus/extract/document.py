@@ -30,7 +30,7 @@ _UNREADABLE: Final = 0.3
 
 
 def extract(data: bytes, *, max_pages: int = MAX_PAGES) -> Extracted:
-    """Turn the bytes of one PDF into an `Extracted`. Raise ExtractError, with a kind of `KINDS`, if it cannot be.
+    """Turn the bytes of one PDF into an `Extracted`. Raise ExtractError (kinds: `KINDS`) if it cannot.
 
     It parses in C in this very process: use `ExtractPool` on files that nobody has vouched for.
     """
@@ -42,16 +42,17 @@ def extract(data: bytes, *, max_pages: int = MAX_PAGES) -> Extracted:
 
 
 def lay_out(read: Pages, version: str) -> Extracted:
-    """Turn pages that were read into an `Extracted`. Raise ExtractError('no_text') if they hold no usable text."""
+    """Turn pages that were read into an `Extracted`. Raise ExtractError('no_text') if they are no use."""
     for page in read.pages:
         drop_margin_numbers(page)
+    unknown = _unknown(read)
     rows = [page_rows(page) for page in read.pages]
     gone = furniture(read.pages, rows)
     kept = [[row for row in page if id(row) not in gone] for page in rows]
     measures = measure(kept)
     writer = _write(read.pages, kept, measures)
     text = writer.text()
-    _check_usable(read, text)
+    _check_usable(read, text, unknown)
     sections = divide(writer.placed, len(text))
     first_line = text.split("\n", 1)[0]
     return Extracted(
@@ -59,7 +60,7 @@ def lay_out(read: Pages, version: str) -> Extracted:
         page_starts=writer.page_starts(),
         title=title(kept[0], read.pages[0].height, measures, read.metadata_title, first_line),
         sections=sections,
-        flags=_flags(read, text, sections),
+        flags=_flags(read, text, sections, unknown),
         extractor=EXTRACTOR,
         extractor_version=version,
     )
@@ -72,18 +73,31 @@ def _write(pages: list[Page], rows: list[list[Row]], measures: Measures) -> Writ
     return write(join(paragraphs), vocabulary, addresses, len(pages))
 
 
-def _check_usable(read: Pages, text: str) -> None:
+def _unknown(read: Pages) -> float:
+    """The share of the PDF's characters that its fonts give no meaning to."""
+    return unknown_share(
+        "".join(span.text for page in read.pages for line in page.lines for span in line.spans)
+    )
+
+
+def _check_usable(read: Pages, text: str, unknown: float) -> None:
     letters = sum(map(str.isalnum, text))
     n_pages, pictured = len(read.pages), sum(1 for page in read.pages if page.n_images)
-    if not letters and not unknown_share(text):
-        raise failure("no_text", f"The {n_pages} pages have no text layer; {pictured} of them hold images.")
-    if letters < _SCRAPS_A_PAGE * n_pages and 2 * pictured >= n_pages:
-        raise failure("no_text", f"Only {letters} characters of text on {n_pages} pages, {pictured} with images.")
-    if unknown_share(text) > _UNREADABLE:
+    if unknown > _UNREADABLE:
         raise failure("no_text", "The fonts do not say which characters they show.")
+    if not letters:
+        raise failure("no_text", f"{_pages(n_pages)} without a text layer, {pictured} with images.")
+    if letters < _SCRAPS_A_PAGE * n_pages and 2 * pictured >= n_pages:
+        raise failure(
+            "no_text", f"Only {letters} characters of text on {_pages(n_pages)}, {pictured} with images."
+        )
 
 
-def _flags(read: Pages, text: str, sections: tuple[Section, ...]) -> tuple[str, ...]:
+def _pages(count: int) -> str:
+    return f"{count} page" if count == 1 else f"{count} pages"
+
+
+def _flags(read: Pages, text: str, sections: tuple[Section, ...], unknown: float) -> tuple[str, ...]:
     n_pages = len(read.pages)
     pictures = sum(1 for page in read.pages if page.n_images and not page.lines)
     holds = {
@@ -92,7 +106,7 @@ def _flags(read: Pages, text: str, sections: tuple[Section, ...]) -> tuple[str, 
         "few_characters": len(text) < max(_FEW_IN_ALL, _FEW_A_PAGE * n_pages),
         "image_pages": pictures * 2 >= n_pages and pictures > 0,
         "many_pages": n_pages > _MANY_PAGES,
-        "garbled": unknown_share(text) > _GARBLED,
+        "garbled": unknown > _GARBLED,
         "no_references": all(section.kind is not SectionKind.REFERENCES for section in sections),
     }
     return tuple(flag for flag, held in holds.items() if held)

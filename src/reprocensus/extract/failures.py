@@ -46,3 +46,11 @@ _ADVICE: Final[dict[str, str]] = {
 def failure(kind: str, what: str) -> ExtractError:
     """Build the error of one kind: `what` happened, followed by what to do about it."""
     return ExtractError(kind, f"{what} {_ADVICE[kind]}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that an allocation was refused, under whatever name."""
+    if isinstance(error, MemoryError):
+        return True
+    words = f"{type(error).__name__} {error}".lower()
+    return any(part in words for part in ("bad_alloc", "malloc", "calloc", "realloc", "out of memory"))

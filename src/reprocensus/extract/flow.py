@@ -16,8 +16,8 @@ _RUNNING: Final = (Kind.BODY, Kind.SMALL)
 def join(paragraphs: list[Paragraph]) -> list[Paragraph]:
     """Return the paragraphs with interrupted ones joined and what interrupted them moved out of the way.
 
-    What stands on the page where the paragraph begins goes before it, what stands on the page where it ends goes
-    after it, so that pages stay in order.
+    What stands on the page where the paragraph begins goes before it, what stands on the page where it ends
+    goes after it, so that pages stay in order.
     """
     done: list[Paragraph] = []
     pending = list(reversed(paragraphs))

@@ -1,5 +1,6 @@
-"""Running headers and footers, page numbers, margin line numbers and stamps: found by repetition and place."""
+"""Running headers and footers, page numbers, margin line numbers, stamps: found by repetition and place."""
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from typing import Final
@@ -7,7 +8,8 @@ from typing import Final
 from reprocensus.extract.pages import Line, Page
 from reprocensus.extract.rows import Row
 
-_DIGITS: Final = re.compile(r"\d+")
+#: A page number before or behind a running title; digits inside the title are its own.
+_OUTER_NUMBER: Final = re.compile(r"^\d+\W*|\W*(?:page)?\d+(?:of\d+)?$")
 _NUMBER: Final = re.compile(r"\d{1,4}")
 _PAGE_NUMBER: Final = re.compile(
     r"[-–—\s]*(?:page\s+)?(?:\d{1,6}|[ivxl]{1,7}|\d{1,4}\s*(?:of|/)\s*\d{1,4}|[A-Z]\d{0,2}[-–.:]\d{1,6}|\d{1,6}\s*:\s*\d{1,6})[-–—\s]*",
@@ -38,7 +40,7 @@ def drop_margin_numbers(page: Page) -> None:
 
 def _counts_up(found: list[tuple[float, int, int]]) -> bool:
     values = [value for _, value, _ in sorted(found)]
-    steps = Counter(b - a for a, b in zip(values, values[1:], strict=False))
+    steps = Counter(b - a for a, b in itertools.pairwise(values))
     return steps[1] + steps[5] >= 0.8 * (len(values) - 1)
 
 
@@ -88,7 +90,7 @@ def _peel(pages: list[Page], rows: list[list[Row]], gone: set[int], *, from_top:
 
 
 def _key(row: Row) -> tuple[str, int]:
-    return _DIGITS.sub("#", "".join(row.text.lower().split())), round(row.size)
+    return _OUTER_NUMBER.sub("#", "".join(row.text.lower().split())), round(row.size)
 
 
 def _same_height(members: list[Row]) -> bool:

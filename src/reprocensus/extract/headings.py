@@ -6,32 +6,44 @@ from typing import Final
 from reprocensus.extract.rows import Row
 
 CAPTION: Final = re.compile(
-    r"(?:Figure|Fig\.|FIGURE|Table|TABLE|Tab\.|Algorithm|ALGORITHM|Listing|Procedure|Protocol|Scheme|Box)"
-    r"\s?(?:[A-Z]?\.?\d{1,3}(?:[.\-]\d{1,2})?|[IVX]{1,5})[a-z]?\s?(?:[.:|–—]|\(|$|(?=\s[A-Z]))"
+    r"(?:Figure|Fig\.|FIGURE|Table|TABLE|Tab\.|Algorithm|ALGORITHM|Listing|Procedure|Protocol|Scheme|"
+    r"Box)\s?"
+    r"(?:[A-Z]?\.?\d{1,3}(?:[.\-]\d{1,2})?|[IVX]{1,5})[a-z]?\s?(?:[.:|–—]|\(|$|(?=\s[A-Z]))"
 )
 LIST_ITEM: Final = re.compile(
-    r"(?:[•●◦▪■‣⁃∗✓►▶]\s|[–—-]\s(?=[A-Z])|\(?(?:[a-z]|[ivx]{1,4}|\d{1,2})\)\s|\d{1,2}\.\s(?=[A-Z])|\[\d{1,3}\]\s|\[[A-Z][\w+]{1,8}\d\d\w?\]\s)"
+    r"(?:[•●◦▪■‣⁃∗✓►▶]\s|[–—-]\s(?=[A-Z])|\(?(?:[a-z]|[ivx]{1,4}|\d{1,2})\)\s|\d{1,2}\.\s(?=[A-Z])|"
+    r"\[\d{1,3}\]\s|\[[A-Z][\w+]{1,8}\d\d\w?\]\s)"
 )
 ALGORITHM_LINE: Final = re.compile(
-    r"(?:\d{1,3}\s?:(?!\d)|(?:end (?:for|while|if|function|procedure)|endfor|endif|endwhile|else(?: if)?|repeat|until|"
+    r"(?:\d{1,3}\s?:(?!\d)|(?:end (?:for|while|if|function|procedure)|endfor|endif|endwhile|"
+    r"else(?: if)?|repeat|until|"
     r"for (?:each|all|every)?.{0,60}\bdo|while .{0,60}\bdo|if .{0,80}\bthen)\b|"
-    r"(?:Require|Ensure|Input|Output|Inputs|Outputs|Initialize|Data|Result|Return|return|Parameters|Repeat|Until)\s?:)"
+    r"(?:Require|Ensure|Input|Output|Inputs|Outputs|Initialize|Data|Result|Return|return|Parameters|"
+    r"Repeat|Until)\s?:)"
 )
 _NAMES: Final = (
-    "abstract|introduction|background|preliminaries|related works?|previous work|methods?|methodology|approach|"
-    "experiments?|experimental (?:results|setup|settings?|evaluation)|evaluation|results?(?: and discussions?)?|discussions?|"
-    "conclusions?|conclusions? and (?:future work|discussions?)|discussions? and conclusions?|concluding remarks|future work|"
-    "limitations?|broader impacts?(?: statement)?|impact statement|ethics statement|ethical (?:statement|considerations)|"
-    "reproducibility statement|acknowledge?ments?|acknowledgments? and disclosure of funding|funding|references|bibliography|"
-    "literature cited|works cited|appendix|appendices|supplement(?:ary)?(?: materials?| information)?|"
-    "author contributions?|code availability|data availability|keywords|problem (?:statement|formulation|definition)|summary"
+    "abstract|introduction|background|preliminaries|related works?|previous work|methods?|"
+    "methodology|approach|"
+    "experiments?|experimental (?:results|setup|settings?|evaluation)|evaluation|"
+    "results?(?: and discussions?)?|"
+    "discussions?|conclusions?|conclusions? and (?:future work|discussions?)|discussions? and conclusions?|"
+    "concluding remarks|future work|limitations?|broader impacts?(?: statement)?|impact statement|"
+    "ethics statement|"
+    "ethical (?:statement|considerations)|reproducibility statement|acknowledge?ments?|"
+    "acknowledgments? and disclosure of funding|funding|references|bibliography|literature cited|"
+    "works cited|appendix|"
+    "appendices|supplement(?:ary)?(?: materials?| information)?|author contributions?|code availability|"
+    "data availability|keywords|problem (?:statement|formulation|definition)|summary"
 )
 #: Names that sections have so often that a row of nothing else is their heading.
 KNOWN: Final = re.compile(rf"(?:{_NAMES})\.?:?", re.IGNORECASE)
 NUMBER: Final = re.compile(
-    r"(?:(?:section|appendix)\s+)?(?:\d{1,2}(?:\.\d{1,2}){0,3}|[A-Z](?:\.\d{1,2}){0,3}|[IVX]{1,5})\s?[.:)]?\s+(?=\S)", re.IGNORECASE
+    r"(?:(?:section|appendix)\s+)?(?:\d{1,2}(?:\.\d{1,2}){0,3}|[A-Z](?:\.\d{1,2}){0,3}|[IVX]{1,5})\s?[.:)]?\s+(?=\S)",
+    re.IGNORECASE,
 )
-_STRICT_NUMBER: Final = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,3}|[A-Z](?:\.\d{1,2}){1,3}|[A-Z]|[IVX]{1,5})\.?\s+(?=[A-Z\d“\"(])")
+_STRICT_NUMBER: Final = re.compile(
+    r"(?:\d{1,2}(?:\.\d{1,2}){0,3}|[A-Z](?:\.\d{1,2}){1,3}|[A-Z]|[IVX]{1,5})\.?\s+(?=[A-Z\d“\"(])"
+)
 _SPACED_CAPS: Final = re.compile(r"\b([A-Z]) (?=[A-Z]{2,}\b)")
 _MAX_WORDS: Final = 16
 _MAX_CHARS: Final = 130
@@ -57,27 +69,28 @@ def is_known_name(text: str) -> bool:
 def looks_like_heading(row: Row, body: float) -> bool:
     """Whether a row alone, by its type and words, can be a section heading in a paper of body size `body`."""
     text = row.text
-    if len(text) > _MAX_CHARS:
+    if len(text) > _MAX_CHARS or not row.horizontal or row.cells > 2:
         return False
-    words = text.split()
-    if not words or len(words) > _MAX_WORDS or not row.horizontal or row.cells > 2:
+    n_words = text.count(" ") + 1
+    if n_words > _MAX_WORDS or not any(map(str.isalpha, text)) or CAPTION.match(text):
         return False
-    if not any(char.isalpha() for char in text) or CAPTION.match(text):
-        return False
-    if is_known_name(text) and row.size >= body - 1.1 and (row.bold or row.size > body or len(words) <= 4):
+    if is_known_name(text) and row.size >= body - 1.1 and (row.bold or row.size > body or n_words <= 4):
         return True
-    larger = row.size >= body + 0.8
-    if not (row.bold or larger or text[:8].isupper() or _is_capitals(text)):
-        return False
-    if text[-1] in ",;" or row.mark or row.size < body - 0.6 or _is_mostly_maths(text):
+    return row.size >= body - 0.6 and not row.mark and text[-1] not in ",;" and _by_looks(row, body)
+
+
+def _by_looks(row: Row, body: float) -> bool:
+    text, larger = row.text, row.size >= body + 0.8
+    capitals = _is_capitals(text) and row.size >= body - 0.1
+    if not (row.bold or larger or capitals) or _is_mostly_maths(text):
         return False
     if _STRICT_NUMBER.match(text) and _rest_is_title(text):
-        return row.bold or larger or (_is_capitals(text) and row.size >= body - 0.1)
-    if not text[0].isupper() and not text[0].isdigit():
+        return True
+    if text[-1] == "." or not (text[0].isupper() or text[0].isdigit()):
         return False
-    if row.bold and text[-1] not in "." and row.size >= body - 0.1:
-        return not ALGORITHM_LINE.match(text) and not text.endswith(":")
-    return larger and text[-1] != "."
+    if row.bold and row.size >= body - 0.1:
+        return not ALGORITHM_LINE.match(text) and text[-1] != ":"
+    return larger
 
 
 def _rest_is_title(text: str) -> bool:
@@ -92,5 +105,5 @@ def _is_capitals(text: str) -> bool:
 
 
 def _is_mostly_maths(text: str) -> bool:
-    letters = sum(char.isascii() and char.isalpha() or char == " " for char in text)
+    letters = sum((char.isascii() and char.isalpha()) or char == " " for char in text)
     return letters < 0.6 * len(text)

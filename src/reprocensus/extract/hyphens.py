@@ -10,28 +10,34 @@ _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _LEFT: Final = re.compile(r"((?:[\w'’]+-)*[\w'’]+)-$")
 _RIGHT: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 #: First parts that English writers join with a hyphen, so that it stays when the paper does not say.
-_KEEPERS: Final = frozenset(
-    "self well high low state cross semi ill one two three four five six first second third single double "
-    "large small long short real half quasi best worst time data model task user end fine coarse right left hand "
-    "non art world human machine domain class sample gradient attention region open closed super hyper".split()
+_KEEPERS: Final = re.compile(
+    "well|high|low|state|ill|one|six|large|small|long|short|real|best|worst|time|data|model|task|end|"
+    "fine|coarse|right|"
+    "left|art|world|machine|domain|class|sample|gradient|attention|region|open|closed|super|hyper"
+)
+#: First parts for which that holds even if the second part stands nowhere else in the paper.
+_ALWAYS: Final = re.compile(
+    "self|well|non|cross|semi|meta|multi|super|hand|time|first|second|third|single|double|two|three|"
+    "four|five|half|"
+    "user|human|quasi"
 )
 #: Last parts of compounds that keep their hyphen whatever stands before them.
-_TAILS: Final = frozenset(
-    "based driven aware specific dimensional agnostic invariant guided tuned supervised grained valued trained "
-    "oriented independent free scale level".split()
+_TAILS: Final = re.compile(
+    "based|driven|aware|specific|dimensional|agnostic|invariant|guided|tuned|supervised|grained|"
+    "valued|trained|oriented|independent|free|scale|level"
 )
-#: Parts that begin closed words (frame-work, some-times, out-perform): with these a hyphen is mostly the line's.
-_CLOSED: Final = frozenset(
-    "in con com per pro re de dis un en be for to so as is on at up an ex im inter over under out pre post anti co mis "
-    "trans sub frame net some every any else mean further where there other like how through with within straight "
-    "feed base run band work bench back bottle look never none not sur sup".split()
+#: Parts that begin closed words (frame-work, some-times): with these a hyphen is mostly the line's.
+_CLOSED: Final = re.compile(
+    "in|con|com|per|pro|re|de|dis|un|en|be|for|to|so|as|is|on|at|up|an|ex|im|inter|over|under|out|"
+    "pre|post|anti|co|mis|trans|sub|frame|net|some|every|any|else|mean|further|where|there|other|like|how|through|with|"
+    "within|straight|feed|base|run|band|work|bench|back|bottle|look|never|none|not|sur|sup"
 )
-
-
 #: Endings that are no words: before them a hyphen is the line's.
 _ENDINGS: Final = re.compile(
-    r"(?:[ts]ions?|tional(?:ly)?|ings?|ments?|mental|ness|ships?|it(?:y|ies)|[ae]nc(?:e|es|y)|[ai]bl[ey]|abilit(?:y|ies)|"
-    r"ful(?:ly)?|i[zs](?:e|es|ed|ing|ation)|ally|ously?|ives?(?:ly)?|ers?|ed|e?ly|is[mt]s?|ures?|als?|ic(?:s|al|ally)?|ties|ent|ant)"
+    r"(?:[ts]ions?|tional(?:ly)?|ings?|ments?|mental|ness|ships?|it(?:y|ies)|[ae]nc(?:e|es|y)|"
+    r"[ai]bl[ey]|abilit(?:y|ies)|"
+    r"ful(?:ly)?|i[zs](?:e|es|ed|ing|ation)|ally|ously?|ives?(?:ly)?|ers?|ed|e?ly|is[mt]s?|ures?|als?|"
+    r"ic(?:s|al|ally)?|ties|ent|ant)"
 )
 
 
@@ -84,21 +90,28 @@ class Vocabulary:
         without = self[left + right] + self[last + first]
         if with_hyphen != without:
             return with_hyphen > without
-        if with_hyphen:
+        # Neither form stands elsewhere, or both do: an ending, or another form of the word, decides.
+        if with_hyphen or _ENDINGS.fullmatch(first) or self._has_form(last, first):
             return False
-        if _ENDINGS.fullmatch(first):
-            return False
-        if last.lower() in _KEEPERS and self[first]:
+        if self._is_compound(last.lower(), first):
             return True
-        if first.lower() in _TAILS and last.lower() not in _CLOSED:
-            return True
-        # Neither form stands elsewhere: a longer or shorter form of the word (optimiz-ation, -ed) speaks for it.
-        if len(first) >= 3 and self.has_prefix(last + first[: max(2, len(first) - 3)]):
-            return False
         if "-" in left or "-" in right:
             return bool(self[last] and self[first])
-        if last.lower() in _CLOSED or len(last) < 3 or len(first) < 3:
-            return False
-        if self._heads[last.lower()] and self[first]:
+        return not _CLOSED.fullmatch(last.lower()) and self._are_words(last, first)
+
+    def _has_form(self, last: str, first: str) -> bool:
+        return len(first) >= 3 and self.has_prefix(last + first[: 2 if len(first) < 6 else 3])
+
+    def _is_compound(self, last: str, first: str) -> bool:
+        """Whether either part is one that compounds are made with."""
+        if _ALWAYS.fullmatch(last) and len(first) >= 3:
             return True
-        return len(last) > 3 and len(first) > 3 and bool(self[last] and self[first])
+        if _KEEPERS.fullmatch(last) and self[first]:
+            return True
+        return bool(_TAILS.fullmatch(first.lower())) and not _CLOSED.fullmatch(last)
+
+    def _are_words(self, last: str, first: str) -> bool:
+        """Whether both parts are words of the paper, long enough not to be syllables."""
+        if len(last) < 3 or len(first) < 3 or not self[first]:
+            return False
+        return bool(self._heads[last.lower()]) or (len(last) > 3 and len(first) > 3 and bool(self[last]))

@@ -1,4 +1,4 @@
-"""Plain page structures: what `pdf` reads and the layout modules work on. Lengths are in points, y downwards."""
+"""Plain page structures: what `pdf` reads and the layout modules work on. Points, with y downwards."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

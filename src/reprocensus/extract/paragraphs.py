@@ -1,5 +1,6 @@
 """From rows to paragraphs: where one paragraph of a page ends and the next begins, and what kind it is."""
 
+import itertools
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -76,7 +77,7 @@ def measure(rows: list[list[Row]]) -> Measures:
     body = weight.most_common(1)[0][0] if weight else 10.0
     steps: Counter[float] = Counter()
     for page in rows:
-        for above, below in zip(page, page[1:], strict=False):
+        for above, below in itertools.pairwise(page):
             step = below.baseline - above.baseline
             if above.size == below.size and abs(above.size - body) < 0.3 and 0.9 * body < step < 3 * body:
                 steps[round(step / body, 2)] += 1
@@ -153,9 +154,7 @@ class Segmenter:
             return Kind.CAPTION
         if self._is_cells(first):
             return Kind.TABLE
-        if id(first) in self._boxed:
-            return Kind.ALGORITHM
-        if ALGORITHM_LINE.match(first.text):
+        if id(first) in self._boxed or ALGORITHM_LINE.match(first.text):
             return Kind.ALGORITHM
         if first.size < self._measures.body - 0.6 or not first.horizontal:
             return Kind.SMALL
@@ -168,11 +167,9 @@ class Segmenter:
         step = row.baseline - last.baseline
         if id(row) in self._headings or id(last) in self._headings:
             return not self._one_heading(last, row, step)
-        if step < 0.3 * row.size or row.x0 > last.x1 + 1 or row.x1 < last.x0 - 1:
-            return True
-        if abs(row.size - last.size) > _SIZE_STEP:
-            return True
-        if step > 1.33 * self._measures.leading * max(row.size, last.size):
+        moved = step < 0.3 * row.size or row.x0 > last.x1 + 1 or row.x1 < last.x0 - 1
+        far = step > 1.33 * self._measures.leading * max(row.size, last.size)
+        if moved or far or abs(row.size - last.size) > _SIZE_STEP:
             return True
         return self._begins(current, row)
 
@@ -186,20 +183,19 @@ class Segmenter:
         short = remaining > row.first_word_width + 0.9 * row.size
         if short and _runs_on(last, row):
             return False
-        new_block = row.block != last.block
-        if LIST_ITEM.match(row.text) and (ended or short or new_block):
+        if short or self._opens(last, row, ended=ended):
             return True
-        if CAPTION.match(row.text) and (ended or short or new_block):
-            return True
-        if ALGORITHM_LINE.match(row.text) and (ended or short or row.text[0].isdigit()):
-            return True
-        if row.mark and (ended or short) and row.size < self._measures.body:
-            return True
-        if short:
-            return True
-        if id(last) in self._boxed and abs(row.x0 - last.x0) > 0.5 * row.size and row.x0 < last.x0:
+        if id(last) in self._boxed and row.x0 < last.x0 - 0.5 * row.size:
             return True
         return ended and self._indented(current, row)
+
+    def _opens(self, last: Row, row: Row, *, ended: bool) -> bool:
+        """Whether a row's first words open a list item, a caption, a line of an algorithm or a footnote."""
+        if (ended or row.block != last.block) and (LIST_ITEM.match(row.text) or CAPTION.match(row.text)):
+            return True
+        if ALGORITHM_LINE.match(row.text) and (ended or row.text[0].isdigit()):
+            return True
+        return row.mark and ended and row.size < self._measures.body
 
     def _indented(self, current: list[Row], row: Row) -> bool:
         """Whether, after a full stop, a step to the right or left says that a paragraph begins."""
@@ -231,12 +227,14 @@ class Segmenter:
             return False
         if row.cells == 2 and LIST_ITEM.match(row.text + " "):
             return False
+        if open_address(row.text):
+            return False
         if _is_grid(row):
             return True
         at_right = any(abs(row.x1 - edge) < 1.5 for edge in self._rights)
         at_left = any(abs(row.x0 - edge) < 1.5 for edge in self._lefts)
         wide = [gap for gap in row.gaps if gap > 0.3 * row.size]
-        even = bool(wide) and max(wide) - min(wide) < 0.35 * row.size
+        even = bool(wide) and max(wide) - min(wide) < max(0.35 * row.size, 0.25 * min(wide))
         stretched = even and len(wide) >= 2
         if stretched and at_right and len(wide) == len(row.gaps) >= len(row.text.split()) - 2:
             # Every space of the line is as wide: one stretched line, whatever its indent.
@@ -257,7 +255,9 @@ def _runs_on(last: Row, row: Row) -> bool:
 def _is_grid(row: Row) -> bool:
     """Whether most of a row's pieces are numbers or single signs, as in a table."""
     pieces = row.text.split()
-    return row.cells >= 3 and sum(any(char.isdigit() for char in piece) for piece in pieces) >= 0.6 * len(pieces)
+    return row.cells >= 3 and sum(any(char.isdigit() for char in piece) for piece in pieces) >= 0.6 * len(
+        pieces
+    )
 
 
 def _edges(values: Iterable[float]) -> list[float]:

@@ -1,19 +1,34 @@
-"""Reads PDF bytes into plain pages. The only module that imports PyMuPDF; import it in worker processes only."""
+"""Reads PDF bytes into plain pages. The only module that imports PyMuPDF; meant for worker processes."""
 
 from functools import lru_cache
 from typing import Any
 
-import pymupdf
+import pymupdf as _pymupdf
 
 from reprocensus.extract.characters import clean
-from reprocensus.extract.failures import failure
+from reprocensus.extract.failures import failure, is_out_of_memory
 from reprocensus.extract.pages import Line, Link, Page, Pages, Span
+
+#: PyMuPDF carries hints for some of its functions only.
+pymupdf: Any = _pymupdf
 
 MAGIC_WINDOW = 1024
 _ITALIC, _MONO, _BOLD = 2, 8, 16
 _BOLD_NAMES = ("bold", "medi", "demi", "black", "cmbx", "sfbx", "cmssbx", "heavy", "-bd", "semibold")
 # Not clipped to the page: that would cut words at its edge. `_line` drops what lies outside as a whole.
-_MONO_NAMES = ("mono", "monl", "cmtt", "sftt", "ectt", "txtt", "courier", "typewriter", "consol", "menlo", "lmtt")
+_MONO_NAMES = (
+    "mono",
+    "monl",
+    "cmtt",
+    "sftt",
+    "ectt",
+    "txtt",
+    "courier",
+    "typewriter",
+    "consol",
+    "menlo",
+    "lmtt",
+)
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE
 
 
@@ -86,9 +101,8 @@ def _looks_like(head: bytes) -> str:
 def _open(data: bytes) -> Any:
     try:
         document = pymupdf.open(stream=data, filetype="pdf")
-    except MemoryError:
-        raise
     except Exception as error:
+        _pass_on(error)
         raise failure("broken", f"MuPDF cannot open the file ({_words(error)}).") from error
     # An empty user password has been tried already; only what still needs one is out of reach.
     if document.needs_pass:
@@ -100,9 +114,8 @@ def _open(data: bytes) -> Any:
 def _page_count(document: Any, max_pages: int) -> int:
     try:
         count = int(document.page_count)
-    except MemoryError:
-        raise
     except Exception as error:
+        _pass_on(error)
         raise failure("broken", f"The page tree cannot be read ({_words(error)}).") from error
     if count < 1:
         raise failure("no_pages", "The PDF has no pages.")
@@ -116,9 +129,8 @@ def _read_page(document: Any, index: int) -> Page | None:
         page = document.load_page(index)
         found = page.get_text("dict", flags=_FLAGS)
         images = len(page.get_images())
-    except MemoryError:
-        raise
-    except Exception:
+    except Exception as error:
+        _pass_on(error)
         # One unreadable page must not cost the others; the caller counts and flags it.
         return None
     lines = []
@@ -192,12 +204,17 @@ def _links(page: Any) -> list[Link]:
                 box = link.rect
                 links.append(Link(box.x0, box.y0, box.x1, box.y1, clean(uri)))
             link = link.next
-    except MemoryError:
-        raise
-    except Exception:
+    except Exception as error:
+        _pass_on(error)
         # Links only help to put broken addresses together; text without them is still good.
         return links
     return links
+
+
+def _pass_on(error: Exception) -> None:
+    """Raise MemoryError if that is what the error means: it concerns the process, not the file."""
+    if is_out_of_memory(error):
+        raise MemoryError(str(error)) from error
 
 
 def _words(error: Exception) -> str:

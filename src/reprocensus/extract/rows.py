@@ -12,9 +12,8 @@ _SMALL_CAP: Final = re.compile(r"\b[A-Z]$")
 #: An address that justification has pulled apart at its points and strokes: `https : / / example . org/x`.
 _STRETCHED: Final = re.compile(r"https?(?: :|:(?= /)| ?: ?/ /)(?: ?[/.] ?|[^\s/.])*")
 _LOOSE: Final = re.compile(r" *([-/_.:~=?&%#]) *")
-_ADDRESS: Final = re.compile(r"://|www\.|^[\w.~-]+[/_.][\w./_~-]+$")
+_ADDRESS: Final = re.compile(r"://|^//|www\.|^[\w.~-]+[/_.][\w./_~-]+$")
 _POINT: Final = re.compile(r" ?([:/.]) ?")
-_RAISED_MARKS: Final = "†‡§¶*∗⋆'′’“”\"‘°ªº"
 
 
 @dataclass(slots=True)
@@ -203,8 +202,11 @@ def _is_small_cap(out: str, text: str, last: Span, span: Span, main: Span) -> bo
     if not (0.6 * last.size <= span.size <= 0.9 * last.size) or abs(span.baseline - last.baseline) > 0.5:
         return False
     small = text.strip()
-    return len(small) > 1 and small.isupper() and bool(_SMALL_CAP.search(out.rstrip())) and (
-        span.x0 - last.x1 < 0.1 * main.size and not text.startswith(" ")
+    return (
+        len(small) > 1
+        and small.isupper()
+        and bool(_SMALL_CAP.search(out.rstrip()))
+        and (span.x0 - last.x1 < 0.1 * main.size and not text.startswith(" "))
     )
 
 
@@ -218,11 +220,9 @@ def _append(out: str, text: str, *, raised: bool, was_raised: bool) -> str:
     lead = text.lstrip()
     if was_raised or not out.strip():
         return out + text.replace("−", "-")
-    if lead[0] in _RAISED_MARKS or (_ORDINAL.match(lead) and out.rstrip()[-1:].isdigit()):
-        return out + text
-    if not (lead[0].isalnum() or lead[0] in "-−–+(,"):
-        return out + text
-    if lead[0] in ",":
+    ordinal = _ORDINAL.match(lead) and out.rstrip()[-1:].isdigit()
+    if ordinal or not (lead[0].isalnum() or lead[0] in "-−–+("):
+        # `1st`, and marks that nobody takes for part of a number.
         return out + text
     return out.rstrip() + "^" + lead.replace("−", "-").replace("–", "-")
 

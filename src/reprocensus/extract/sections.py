@@ -1,4 +1,4 @@
-"""Divides a paper's text into front matter, abstract, body by headings, references, appendix and checklist."""
+"""Divides a paper's text: front matter, abstract, body by headings, references, appendix, checklist."""
 
 import re
 from dataclasses import dataclass
@@ -10,20 +10,22 @@ from reprocensus.extract.paragraphs import Kind
 from reprocensus.records import Section, SectionKind
 
 _REFERENCES: Final = re.compile(
-    r"(?:list of )?references?(?: and notes)?|bibliography|literature cited|works cited|literature", re.IGNORECASE
+    r"(?:list of )?references?(?: and notes)?|bibliography|literature cited|works cited|literature",
+    re.IGNORECASE,
 )
 _APPENDIX: Final = re.compile(
     r"(?:technical |online |the )?(?:appendix|appendices|supplement(?:ary|al)?)\b.{0,60}", re.IGNORECASE
 )
 _LETTERED: Final = re.compile(r"(?:[A-Z]|[IVX]{1,4})(?:\.\d{1,2})*\s?[.:)]?\s+[A-Z\d].{2,}")
-_LETTER_A: Final = re.compile(r"(?:A|A\.1|I|S1|1)\s?[.:)]?\s+[A-Z\d].{2,}")
 _CHECKLIST: Final = re.compile(
-    r"(?:.{0,40}\b)?(?:paper|reproducibility|author|submission|responsible nlp(?: research)?) checklist\b.{0,30}|checklist",
+    r"(?:.{0,40}\b)?(?:paper|reproducibility|author|submission|responsible nlp(?: research)?) checklist\b"
+    r".{0,30}|checklist",
     re.IGNORECASE,
 )
 _ABSTRACT_RUN_IN: Final = re.compile(r"abstract\s?[.:—–-]", re.IGNORECASE)
-_ENTRY: Final = re.compile(r"\[\w{1,12}\]|\d{1,3}\.\s|[A-ZÀ-Ž][\w'’-]+,?\s.*\b(?:19|20)\d\d\b|.*\b(?:19|20)\d\d\b", re.DOTALL)
-_BODY_AGAIN: Final = re.compile(r"(?:acknowledge?ments?|author contributions?|funding|broader impact|ethic)", re.IGNORECASE)
+_BODY_AGAIN: Final = re.compile(
+    r"(?:acknowledge?ments?|author contributions?|funding|broader impact|ethic)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,11 @@ def _is_entry(text: str) -> bool:
         return True
     years = len(re.findall(r"\b(?:19|20)\d\d[a-z]?\b", text))
     names = len(re.findall(r"\b[A-Z]\.", text))
-    return len(text) < 700 and years >= 1 and (names >= 1 or bool(re.search(r"\bIn |arXiv|Proc|Press|Journal", text)))
+    return (
+        len(text) < 700
+        and years >= 1
+        and (names >= 1 or bool(re.search(r"\bIn |arXiv|Proc|Press|Journal", text)))
+    )
 
 
 def _last_references(placed: list[Placed]) -> set[int]:
@@ -124,7 +130,9 @@ def _last_references(placed: list[Placed]) -> set[int]:
         following = placed[index + 1 : index + 13]
         if not following:
             continue
-        entries = sum(1 for other in following if _is_entry(other.text) or re.match(r"\d{1,3}\.?\s", other.text))
+        entries = sum(
+            1 for other in following if _is_entry(other.text) or re.match(r"\d{1,3}\.?\s", other.text)
+        )
         if entries >= min(2, len(following)) or item.start > 0.5 * placed[-1].end:
             found.add(index)
     return found

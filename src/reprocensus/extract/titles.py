@@ -9,13 +9,16 @@ from reprocensus.extract.rows import Row
 _MAX_CHARS: Final = 300
 _MIN_LETTERS: Final = 6
 _NO_TITLE: Final = re.compile(
-    r"(?:proceedings of|published as|under review|journal of|in proceedings|arxiv:|copyright|the .{3,60} conference on|"
-    r"conference on|workshop|\d+(?:st|nd|rd|th) (?:annual )?|vol(?:ume|\.)|abstract$|introduction$|https?:|www\.|international joint|"
+    r"(?:proceedings of|published as|under review|journal of|in proceedings|arxiv:|copyright|"
+    r"the .{3,60} conference on|"
+    r"conference on|workshop|\d+(?:st|nd|rd|th) (?:annual )?|vol(?:ume|\.)|abstract$|introduction$|"
+    r"https?:|www\.|international joint|"
     r"transactions|research article|open access|full paper|long paper|short paper|advances in)",
     re.IGNORECASE,
 )
 _NO_METADATA: Final = re.compile(
-    r"(?:untitled|microsoft word|.*\.(?:dvi|tex|docx?|pdf|ps|indd|rtf)\b|title$|paper\b|formatting instructions|instructions for|"
+    r"(?:untitled|microsoft word|.*\.(?:dvi|tex|docx?|pdf|ps|indd|rtf)\b|title$|paper\b|"
+    r"formatting instructions|instructions for|"
     r"\d+$|.*\bpii\b|arxiv|main$|camera.?ready|iclr|latex|.*template|.*author guidelines)",
     re.IGNORECASE,
 )
@@ -36,7 +39,11 @@ def title(rows: list[Row], height: float, measures: Measures, metadata: str, fir
 
 def title_rows(rows: list[Row], height: float, measures: Measures) -> list[Row]:
     """The rows that make the title up, or none."""
-    top = [row for row in rows if row.horizontal and (height <= 0 or row.y0 < 0.5 * height) and _letters(row.text) > 0]
+    top = [
+        row
+        for row in rows
+        if row.horizontal and (height <= 0 or row.y0 < 0.5 * height) and _letters(row.text) > 0
+    ]
     sizes = sorted({row.size for row in top if row.size >= measures.body + 0.8}, reverse=True)
     for size in sizes[:4]:
         block = _block(top, size)

@@ -1,10 +1,12 @@
 """Worker processes that extract PDFs under a time and a memory limit, so that no file can hurt the run."""
 
 import ctypes
+import math
 import multiprocessing
 import os
 import queue
 import resource
+import select
 import signal
 import sys
 import threading
@@ -12,16 +14,17 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pebble import ProcessExpired, ProcessPool
 
 from reprocensus.errors import ExtractError
-from reprocensus.extract.failures import failure
+from reprocensus.extract.failures import failure, is_out_of_memory
 from reprocensus.records import Extracted
 
 _PR_SET_PDEATHSIG: Final = 1
 _WATCH_INTERVAL_S: Final = 0.5
+_CPU_GRACE_S: Final = 10
 
 
 class ExtractPool:
@@ -38,12 +41,18 @@ class ExtractPool:
         self._workers = max(1, workers)
         self._timeout_s = timeout_s
         self._memory_mb = memory_mb
-        self._pool = ProcessPool(
+        self._max_tasks = max_tasks
+        self._lock = threading.Lock()
+        self._closed = False
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> Any:
+        return ProcessPool(
             max_workers=self._workers,
-            max_tasks=max_tasks,
+            max_tasks=self._max_tasks,
             context=multiprocessing.get_context("forkserver"),
             initializer=_start_worker,
-            initargs=(memory_mb * 1024 * 1024, os.getpid()),
+            initargs=(self._memory_mb * 1024 * 1024, os.getpid()),
         )
 
     def __enter__(self) -> Self:
@@ -59,12 +68,22 @@ class ExtractPool:
 
     def close(self) -> None:
         """Stop the workers; what they were doing is lost."""
-        self._pool.stop()
-        self._pool.join()
+        with self._lock:
+            self._closed = True
+            self._pool.stop()
+            self._pool.join()
 
     def submit(self, data: bytes) -> "Future[Extracted]":
         """Queue one PDF. The future's result raises whatever went wrong; see `outcome`."""
-        future: Future[Extracted] = self._pool.schedule(_work, args=(data,), timeout=self._timeout_s)
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the extraction pool is closed")
+            if not self._pool.active:
+                # pebble gives up for good when a worker dies between two PDFs; that must not end a run.
+                self._pool = self._new_pool()
+            future: Future[Extracted] = self._pool.schedule(
+                _work, args=(data, self._timeout_s), timeout=self._timeout_s
+            )
         return future
 
     def extract(self, data: bytes) -> Extracted:
@@ -74,7 +93,9 @@ class ExtractPool:
             raise result
         return result
 
-    def extract_all(self, items: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Extracted | ExtractError]]:
+    def extract_all(
+        self, items: Iterable[tuple[str, bytes]]
+    ) -> Iterator[tuple[str, Extracted | ExtractError]]:
         """Extract many named PDFs, yielding each as it finishes, in no particular order.
 
         At most twice as many as there are workers are held at a time: `items` is read as slots free up.
@@ -113,30 +134,37 @@ class ExtractPool:
             return future.result()
         except ExtractError as error:
             return error
-        except TimeoutError:
+        except (Exception, CancelledError) as error:
+            return self._explain(error)
+
+    def _explain(self, error: BaseException) -> ExtractError:
+        if isinstance(error, TimeoutError):
             return failure("timeout", f"Extraction took longer than {self._timeout_s:g} s.")
-        except MemoryError:
+        if is_out_of_memory(error):
             return failure("memory", f"Extraction needed more than {self._memory_mb} MiB.")
-        except ProcessExpired as error:
+        if isinstance(error, ProcessExpired):
             return failure("crash", f"The worker died (exit code {error.exitcode}).")
-        except CancelledError:
+        if isinstance(error, CancelledError):
             return failure("crash", "Extraction was cancelled.")
-        except Exception as error:
-            if _is_memory(error):
-                return failure("memory", f"Extraction needed more than {self._memory_mb} MiB.")
-            return failure("crash", f"Extraction failed with {type(error).__name__}: {str(error)[:300]}.")
+        return failure("crash", f"Extraction failed with {type(error).__name__}: {str(error)[:300]}.")
 
 
-def _is_memory(error: BaseException) -> bool:
-    # MuPDF and the C++ runtime report a refused allocation under names of their own.
-    words = f"{type(error).__name__} {error}".lower()
-    return any(part in words for part in ("bad_alloc", "malloc", "out of memory", "memoryerror", "code=1:"))
-
-
-def _work(data: bytes) -> Extracted:
+def _work(data: bytes, cpu_s: float) -> Extracted:
+    _limit_cpu(cpu_s)
     from reprocensus.extract.document import extract
 
     return extract(data)
+
+
+def _limit_cpu(seconds: float) -> None:
+    """Let the kernel end this process after so much more CPU time.
+
+    The last resort: a parser that loops in C lets no Python thread run, so that nothing else would end it
+    once the owner, which keeps the time, is gone.
+    """
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = math.ceil(used.ru_utime + used.ru_stime + seconds + _CPU_GRACE_S)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def _start_worker(memory_bytes: int, owner: int) -> None:
@@ -151,19 +179,29 @@ def _start_worker(memory_bytes: int, owner: int) -> None:
 
 
 def _die_with_owner(owner: int) -> None:
-    """End this process when `owner` is gone.
+    """End this process when `owner` is gone, however it went.
 
-    A worker's parent is the fork server, which outlives its owner for as long as workers hold its pipe:
-    the kernel's parent-death signal alone would never come, so the owner itself is watched.
+    A worker's parent is the fork server, which stays as long as a worker holds its pipe: the kernel's signal
+    at a parent's death comes only if the server dies first. So the owner itself is watched.
     """
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_watch, args=(owner,), daemon=True, name="owner-watch").start()
+    try:
+        handle = os.pidfd_open(owner)
+    except ProcessLookupError:
+        os._exit(1)
+    except (OSError, AttributeError):
+        handle = -1
+    threading.Thread(target=_watch, args=(owner, handle), daemon=True, name="owner-watch").start()
 
 
-def _watch(owner: int) -> None:
-    while _alive(owner):
-        time.sleep(_WATCH_INTERVAL_S)
+def _watch(owner: int, handle: int) -> None:
+    if handle >= 0:
+        # Readable at the owner's end, even while nobody has collected it.
+        select.select([handle], [], [])
+    else:
+        while _alive(owner):
+            time.sleep(_WATCH_INTERVAL_S)
     os._exit(1)
 
 

@@ -1,0 +1,325 @@
+"""The layout rules on hand-made page structures: no PDF and no MuPDF."""
+
+import time
+
+import pytest
+
+from reprocensus.errors import ExtractError
+from reprocensus.extract.addresses import Addresses
+from reprocensus.extract.characters import clean
+from reprocensus.extract.document import lay_out
+from reprocensus.extract.hyphens import Vocabulary
+from reprocensus.extract.pages import Line, Link, Page, Pages, Span
+from reprocensus.records import Extracted, SectionKind
+
+LEFT, RIGHT = 54.0, 294.0
+CHAR = 4.8
+
+
+def span(text: str, x: float, baseline: float, size: float = 10.0, **looks: bool) -> Span:
+    bold, mono = looks.get("bold", False), looks.get("mono", False)
+    return Span(text, size, "Roman", bold, False, mono, baseline, x, x + CHAR * len(text) * size / 10)
+
+
+def line(*spans: Span, block: int = 0) -> Line:
+    top = min(s.baseline - s.size for s in spans)
+    return Line(list(spans), spans[0].x0, top, spans[-1].x1, spans[0].baseline + 2, block)
+
+
+def full(
+    text: str, baseline: float, *, x: float = LEFT, block: int = 0, size: float = 10.0, right: float = RIGHT
+) -> Line:
+    """A justified line: it reaches the right edge whatever its length."""
+    return Line(
+        [Span(text, size, "Roman", False, False, False, baseline, x, right)],
+        x,
+        baseline - size,
+        right,
+        baseline + 2,
+        block,
+    )
+
+
+def filler(start: float, count: int, block: int, **place: float) -> list[Line]:
+    text = "Ordinary words of a paragraph that fill the whole width here"
+    return [full(text, start + 12 * i, block=block, **place) for i in range(count)]
+
+
+def page(number: int, *lines: Line, links: list[Link] | None = None, images: int = 0) -> Page:
+    return Page(number, 612.0, 792.0, list(lines), links or [], images)
+
+
+def text_of(*pages: Page) -> str:
+    return result(*pages).text
+
+
+def result(*pages: Page) -> Extracted:
+    return lay_out(Pages(list(pages), "", repaired=False, failed=0), "test")
+
+
+def test_lines_of_a_paragraph_become_one_line() -> None:
+    lines = [
+        full("The quick brown fox jumps over the lazy dog and", 300),
+        full("runs on through the wide green wood until it is", 312),
+    ]
+    text = text_of(page(1, *lines, line(span("tired.", LEFT, 324))))
+    assert text == (
+        "The quick brown fox jumps over the lazy dog and "
+        "runs on through the wide green wood until it is tired.\n"
+    )
+
+
+def test_an_indented_line_after_a_full_stop_begins_a_paragraph() -> None:
+    lines = [
+        full("One paragraph fills its lines and stops at the edge.", 300),
+        full("Another one begins with an indent and goes on to", 312, x=LEFT + 12),
+    ]
+    lines += filler(324, 4, 0)
+    text = text_of(page(1, *lines))
+    assert text.startswith("One paragraph fills its lines and stops at the edge.\nAnother one begins")
+
+
+@pytest.mark.parametrize(
+    ("words", "before", "after", "whole"),
+    [
+        ("we study optimization of things", "optimi-", "zation", "optimization"),
+        ("a state-of-the-art model", "state-of-the-", "art", "state-of-the-art"),
+        ("the Xeon line", "Xeon E5-", "2660", "Xeon E5-2660"),
+        ("nothing known", "Kullback-", "Leibler", "Kullback-Leibler"),
+        ("the HuggingFace hub", "Hugging-", "Face", "HuggingFace"),
+        ("a fine-tuned model", "fine-", "tuned", "fine-tuned"),
+        ("networks are deep", "net-", "work", "network"),
+        ("adapt to be able", "adapt-", "able", "adaptable"),
+        ("in the line out", "out-", "line", "outline"),
+        ("rules", "rule-", "based", "rule-based"),
+    ],
+)
+def test_hyphens_at_line_ends_follow_the_vocabulary(words: str, before: str, after: str, whole: str) -> None:
+    keeps = Vocabulary([words]).keeps_hyphen(before, after)
+    assert (before if keeps else before[:-1]) + after == whole
+
+
+def test_halves_of_broken_words_are_no_vocabulary() -> None:
+    vocabulary = Vocabulary(["it is nearly in-", "tractable and more"])
+    assert not vocabulary["tractable"]
+    assert vocabulary["more"]
+
+
+def test_hanging_hyphen_keeps_its_space() -> None:
+    lines = [
+        full("There are many words on the subject of all the pre-", 300),
+        full("and post-training steps that are needed to get there", 312),
+    ]
+    assert "pre- and post-training" in text_of(page(1, *lines))
+
+
+def paper(n_pages: int) -> list[Page]:
+    pages = []
+    for number in range(1, n_pages + 1):
+        lines = [line(span("A Running Title of the Paper", 200, 40, size=8.0))]
+        lines += [
+            full(f"Words on sheet {number} and line {i} filling the whole width", 100 + 12 * i, block=1)
+            for i in range(30)
+        ]
+        lines.append(line(span(str(number + 10), 300, 760)))
+        pages.append(page(number, *lines))
+    return pages
+
+
+def test_running_headers_and_page_numbers_are_removed() -> None:
+    text = text_of(*paper(4))
+    assert "Running Title" not in text
+    assert "\n11\n" not in text and "\n14\n" not in text
+    assert text.count("Words on sheet") == 120
+
+
+def test_margin_line_numbers_are_removed() -> None:
+    lines = []
+    for i in range(30):
+        lines.append(line(span(f"{i:03d}", 20, 100 + 12 * i), block=2 * i))
+        lines.append(
+            full(f"Words of line number {i} that fill the whole width", 100 + 12 * i, block=2 * i + 1)
+        )
+    text = text_of(page(1, *lines))
+    assert "007" not in text
+    assert "number 7 that fill the whole width Words of line number 8" in text
+
+
+def test_a_paragraph_over_a_page_break_is_joined_and_the_page_starts_inside_it() -> None:
+    first = page(1, *filler(100, 5, 0), full("and this sentence is broken by the end of the", 160))
+    second = page(2, full("page and then it goes on as if nothing had been", 100), *filler(112, 3, 0))
+    found = result(first, second)
+    assert "broken by the end of the page and then it goes on" in found.text
+    assert found.page_starts == (0, found.text.index("page and then"))
+
+
+def test_a_word_broken_by_a_page_turns_inside_the_word() -> None:
+    first = page(1, *filler(100, 5, 0), full("we speak of optimization before this optimi-", 160))
+    second = page(2, full("zation goes on at the top of another page and so", 100), *filler(112, 3, 0))
+    found = result(first, second)
+    start = found.page_starts[1]
+    assert found.text[start - 6 : start + 6] == "optimization"
+
+
+def test_footnotes_and_figures_do_not_interrupt_a_sentence() -> None:
+    note = line(
+        span("1", LEFT, 697, size=6.0), span("See the appendix for it.", LEFT + 4, 700, size=8.0), block=3
+    )
+    first = page(1, *filler(100, 20, 0), full("and this sentence is broken by the end of the", 340), note)
+    caption = line(span("Figure 1: What we saw.", LEFT, 90), block=1)
+    second = page(
+        2, caption, full("page and then it goes on as if nothing had been", 120, block=2), *filler(132, 20, 2)
+    )
+    found = result(first, second)
+    assert "broken by the end of the page and then it goes on" in found.text
+    # What stood on page 1 stays before page 2's start, what stands on page 2 after it.
+    assert found.text.index("See the appendix") < found.page_starts[1] < found.text.index("Figure 1:")
+
+
+def test_a_page_without_text_starts_where_the_next_one_does() -> None:
+    found = result(
+        page(1, *filler(100, 3, 0)),
+        page(2),
+        page(3, full("Third page text in one line of its own, and so on.", 100)),
+    )
+    assert found.page_starts[1] == found.page_starts[2] == found.text.index("Third page")
+
+
+def test_exponents_are_marked() -> None:
+    spans = (
+        span("rate of 10", LEFT, 300),
+        span("−4", LEFT + 50, 296, size=7.0),
+        span(" is used here", LEFT + 60, 300),
+    )
+    assert "rate of 10^-4 is used here" in text_of(page(1, line(*spans)))
+
+
+def test_a_leading_mark_does_not_grow_together_with_its_word() -> None:
+    spans = span("1", LEFT, 296, size=7.0), span("Department of Things, University", LEFT + 5, 300)
+    assert text_of(page(1, line(*spans))) == "1 Department of Things, University\n"
+
+
+def test_cells_of_a_table_row_stand_on_one_line() -> None:
+    rows = [
+        [line(span("Method", LEFT, y)), line(span("91.2", LEFT + 120, y)), line(span("88.1", LEFT + 180, y))]
+        for y in (300.0, 312.0, 324.0)
+    ]
+    text = text_of(page(1, *[cell for row in rows for cell in row]))
+    assert text == "Method 91.2 88.1\n" * 3
+
+
+def test_small_capitals_read_as_one_word() -> None:
+    heading = line(span("R", LEFT, 400, size=12.0), span("EFERENCES", LEFT + 5.8, 400, size=9.6), block=5)
+    assert "\nREFERENCES\n" in text_of(page(1, *filler(100, 5, 0), heading, *filler(420, 3, 6)))
+
+
+def test_addresses_broken_over_lines_are_put_together() -> None:
+    lines = [
+        full("The code can be had from https://github.com/our-", 300),
+        full("group/our_code and also from us on your request", 312),
+    ]
+    uri = "https://github.com/our-group/our_code"
+    assert uri + " and also" in text_of(page(1, *lines, links=[Link(LEFT, 290, RIGHT, 302, uri)]))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "joined"),
+    [
+        ("see https:", "//example.org/x", True),
+        ("see https://example.org/data/", "set_v1.zip for", True),
+        ("see https://example.org/data_", "set.zip", True),
+        ("see https://example.org.", "We then", False),
+        ("no address here", "at all", False),
+    ],
+)
+def test_addresses_without_annotations(before: str, after: str, joined: bool) -> None:
+    assert Addresses([]).joins(before, after, mono=False) is joined
+
+
+def test_an_annotation_says_where_an_address_ends() -> None:
+    known = Addresses(["https://example.org/data"])
+    assert not known.joins("https://example.org/data", "we_use", mono=True)
+    assert known.joins("https://example.org/", "data", mono=False)
+
+
+def test_characters_are_resolved() -> None:
+    assert clean("eﬃcient ﬂow\x00\u200b of\u00a0Schr¨odinger\ud800") == "efficient flow of Schrödinger\ufffd"
+
+
+def heading(text: str, y: float, block: int) -> Line:
+    return line(span(text, LEFT, y, size=12.0, bold=True), block=block)
+
+
+def entries(start: float, block: int) -> list[Line]:
+    return [
+        line(span(f"[{i}] A. Author. A title. In Proc. {2000 + i}.", LEFT, start + 24 * i), block=block + i)
+        for i in range(1, 6)
+    ]
+
+
+def test_sections_of_a_whole_paper() -> None:
+    one = page(
+        1,
+        line(span("A Title of Some Length", 150, 80, size=16.0, bold=True), block=0),
+        line(span("A. Author, University of Somewhere", 150, 110), block=1),
+        heading("Abstract", 140, 2),
+        *filler(160, 5, 3),
+        heading("1 Introduction", 240, 4),
+        *filler(260, 12, 5),
+    )
+    two = page(
+        2,
+        heading("2 Experiments", 90, 0),
+        *filler(110, 12, 1),
+        heading("Acknowledgements", 280, 2),
+        *filler(300, 3, 3),
+        heading("References", 360, 4),
+        *entries(370, 5),
+    )
+    three = page(
+        3,
+        heading("A Proofs", 90, 0),
+        *filler(110, 12, 1),
+        heading("NeurIPS Paper Checklist", 300, 2),
+        *filler(320, 5, 3),
+    )
+    found = result(one, two, three)
+    assert found.title == "A Title of Some Length"
+    assert [(s.kind, s.title) for s in found.sections] == [
+        (SectionKind.FRONT, ""),
+        (SectionKind.ABSTRACT, "Abstract"),
+        (SectionKind.BODY, "1 Introduction"),
+        (SectionKind.BODY, "2 Experiments"),
+        (SectionKind.BODY, "Acknowledgements"),
+        (SectionKind.REFERENCES, "References"),
+        (SectionKind.APPENDIX, "A Proofs"),
+        (SectionKind.CHECKLIST, "NeurIPS Paper Checklist"),
+    ]
+    assert found.sections[0].start == 0 and found.sections[-1].end == len(found.text)
+    assert all(a.end == b.start for a, b in zip(found.sections, found.sections[1:], strict=False))
+
+
+def test_scraps_on_image_pages_are_no_text() -> None:
+    with pytest.raises(ExtractError) as caught:
+        result(page(1, line(span("stamp 7", LEFT, 300)), images=1), page(2, images=1))
+    assert caught.value.kind == "no_text"
+    assert "OCR" in str(caught.value)
+
+
+def test_text_without_known_characters_is_no_text() -> None:
+    with pytest.raises(ExtractError) as caught:
+        result(page(1, line(span("\ufffd" * 40, LEFT, 300))))
+    assert caught.value.kind == "no_text"
+
+
+def seconds(n_pages: int) -> float:
+    pages = [page(n, *filler(60, 50, 0)) for n in range(1, n_pages + 1)]
+    start = time.process_time()
+    assert result(*pages).text.count("\n") == 1
+    return time.process_time() - start
+
+
+def test_a_very_long_paragraph_takes_linear_time() -> None:
+    seconds(2)
+    # Quadratic work would take 64 times as long.
+    assert seconds(80) < 30 * max(seconds(10), 0.005)

@@ -1,0 +1,203 @@
+"""Extraction of real PDF bytes: made here, hostile ones, and papers of the shared corpus."""
+
+import json
+import random
+import re
+import time
+import unicodedata
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any
+
+import pymupdf as _pymupdf
+import pytest
+
+from reprocensus.errors import ExtractError
+from reprocensus.extract import FLAGS, KINDS, extract
+from reprocensus.records import Extracted, SectionKind
+
+pymupdf: Any = _pymupdf
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+BAD = re.compile("[ﬀ-ﬆ\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def check(found: Extracted) -> None:
+    """What must hold of everything that is extracted."""
+    assert found.page_starts[0] == 0
+    assert list(found.page_starts) == sorted(found.page_starts)
+    assert found.page_starts[-1] <= len(found.text)
+    assert found.sections[0].start == 0
+    assert found.sections[-1].end == len(found.text)
+    for section in found.sections:
+        assert section.start < section.end
+    assert all(a.end == b.start for a, b in zip(found.sections, found.sections[1:], strict=False))
+    assert not BAD.search(found.text)
+    assert found.text.encode()
+    assert set(found.flags) <= set(FLAGS)
+
+
+def make(*pages: str, **saving: object) -> bytes:
+    document = pymupdf.open()
+    for text in pages:
+        sheet = document.new_page()
+        sheet.insert_textbox(pymupdf.Rect(72, 72, 540, 720), text, fontsize=11)
+    data: bytes = document.tobytes(**saving)
+    return data
+
+
+PROSE = "The experiments were run on eight cards with 32 GB of memory each, for three days. " * 20
+
+
+def test_a_small_pdf_gives_its_text_and_pages() -> None:
+    found = extract(make(PROSE, "Second page. " + PROSE))
+    check(found)
+    assert found.n_pages == 2
+    assert found.text[found.page_starts[1] :].startswith("Second page.")
+    assert "eight cards with 32 GB of memory each, for three days." in found.text
+    assert found.extractor == "pymupdf-dict"
+    assert found.extractor_version.endswith("+" + pymupdf.VersionBind)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        (b"", "empty", "empty"),
+        (b"<!DOCTYPE html><html><body>Log in</body></html>", "not_pdf", "HTML"),
+        (b"\x1f\x8b\x08\x00" + bytes(50), "not_pdf", "gzip"),
+        (b" " * 2000 + b"%PDF-1.4", "not_pdf", "starts with"),
+        (b"%PDF-1.5\n" + bytes(300), "broken", "Fetch it again"),
+    ],
+)
+def test_what_is_no_pdf_is_refused(data: bytes, kind: str, words: str) -> None:
+    with pytest.raises(ExtractError) as caught:
+        extract(data)
+    assert caught.value.kind == kind
+    assert words in str(caught.value)
+
+
+def test_a_password_is_reported() -> None:
+    data = make(PROSE, encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret", owner_pw="other")
+    with pytest.raises(ExtractError) as caught:
+        extract(data)
+    assert caught.value.kind == "encrypted"
+
+
+def test_an_owner_password_alone_does_not_matter() -> None:
+    data = make(PROSE, encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="", owner_pw="other")
+    assert "eight cards" in extract(data).text
+
+
+def test_a_blank_page_needs_ocr() -> None:
+    with pytest.raises(ExtractError) as caught:
+        extract(make(""))
+    assert caught.value.kind == "no_text"
+    assert "OCR" in str(caught.value)
+
+
+def test_too_many_pages() -> None:
+    with pytest.raises(ExtractError) as caught:
+        extract(make("a", "b", "c"), max_pages=2)
+    assert caught.value.kind == "too_many_pages"
+
+
+def test_kinds_and_messages_survive_pickling() -> None:
+    import pickle
+
+    with pytest.raises(ExtractError) as caught:
+        extract(b"")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.kind, str(again)) == (caught.value.kind, str(caught.value))
+
+
+def hostile() -> list[Path]:
+    return sorted((SHARED / "corpus" / "hostile").glob("*.pdf"))
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("path", hostile() or [None], ids=lambda path: path.stem[:40] if path else "absent")
+def test_hostile_files_end_well(path: Path | None) -> None:
+    if path is None:
+        pytest.skip("the shared corpus is not beside the checkout")
+    start = time.monotonic()
+    try:
+        check(extract(path.read_bytes()))
+    except ExtractError as error:
+        assert error.kind in KINDS
+        assert len(str(error)) > 20
+    assert time.monotonic() - start < 20
+
+
+EXPECTED = {
+    "empty": ["pdfplumber__empty"],
+    "not_pdf": ["derived__html_served_as", "derived__gzip_body_not_decoded"],
+    "encrypted": ["pypdf__r6-user-password", "qpdf__enc-XI-long-password", "pdfplumber__password-example"],
+    "no_text": ["docling__ocr_test_rotated_90", "olmocr__edgar_image", "pdfjs__empty"],
+    "too_many_pages": ["derived__3000_pages"],
+    "no_pages": ["derived__truncated_1KiB"],
+}
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, names in EXPECTED.items() for name in names]
+)
+def test_hostile_files_fail_for_the_right_reason(kind: str, name: str) -> None:
+    path = SHARED / "corpus" / "hostile" / f"{name}.pdf"
+    if not path.exists():
+        pytest.skip("the shared corpus is not beside the checkout")
+    with pytest.raises(ExtractError) as caught:
+        extract(path.read_bytes())
+    assert caught.value.kind == kind
+
+
+def sample(count: int) -> list[Path]:
+    papers = sorted((SHARED / "corpus" / "papers").glob("*/*.pdf"))
+    return random.Random(7).sample(papers, min(count, len(papers)))
+
+
+def letters(text: str) -> str:
+    return re.sub(r"[^a-z]", "", unicodedata.normalize("NFKD", text.lower()))
+
+
+@pytest.mark.corpus
+def test_pages_of_sentences_are_true() -> None:
+    papers = sample(6)
+    if not papers:
+        pytest.skip("the shared corpus is not beside the checkout")
+    true = total = wrong = 0
+    for path in papers:
+        data = path.read_bytes()
+        found = extract(data)
+        check(found)
+        raw = [letters(sheet.get_text()) for sheet in pymupdf.open(stream=data, filetype="pdf")]
+        for match in re.finditer(r"(?<=[.] )[A-Z][a-z][^.\n]{40,140}\.", found.text):
+            page = bisect_right(found.page_starts, match.start())
+            sentence = letters(match[0])
+            near = sentence in raw[page - 1] or sentence in "".join(raw[page - 1 : page + 1])
+            total += 1
+            true += near
+            wrong += not near and any(sentence in text for text in raw)
+    assert total > 200
+    assert true / total > 0.93
+    assert wrong / total < 0.005
+
+
+@pytest.mark.corpus
+def test_papers_have_titles_and_references() -> None:
+    manifest = SHARED / "corpus" / "manifest.jsonl"
+    if not manifest.exists():
+        pytest.skip("the shared corpus is not beside the checkout")
+    listed = {entry["file"]: entry for entry in map(json.loads, manifest.read_text().splitlines())}
+    titles = references = bodies = 0
+    papers = sample(12)
+    for path in papers:
+        found = extract(path.read_bytes())
+        entry = listed[path.relative_to(SHARED / "corpus").as_posix()]
+        titles += letters(found.title) == letters(entry["title"])
+        kinds = [section.kind for section in found.sections]
+        references += SectionKind.REFERENCES in kinds
+        bodies += 3 <= kinds.count(SectionKind.BODY) <= 60
+    assert titles >= 0.9 * len(papers)
+    assert references >= 0.95 * len(papers)
+    assert bodies >= 0.9 * len(papers)

@@ -1,0 +1,153 @@
+"""The plan: what is done is not done again, what changed is."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+
+from reprocensus.plan import Judging, Plan, extract_attempt, fetch_attempt, make_plan
+from reprocensus.prompt import prompt_sha
+from reprocensus.records import Edition, Paper
+from reprocensus.schemas import load_table, load_variables
+from reprocensus.state import EditionState
+from reprocensus.tables import frame_of
+
+EDITION = Edition("V", 2020)
+VARIABLES = load_variables()
+JUDGING = Judging(VARIABLES, "e", "m", "x1")
+NOW = datetime.now(UTC)
+PAPER = Paper("p", EDITION, "Title", "s", "/p.pdf", ("A",))
+
+
+def paper_row(**changes: Any) -> dict[str, Any]:
+    row = dict.fromkeys((c.name for c in load_table("papers").columns), None)
+    own = {"paper_id": "p", "title": "Title", "authors": ["A"], "source": "s", "track": "main"}
+    pdf = {"pdf_sha256": "PDF", "pdf_location": "/p.pdf", "pdf_stamp": "s1"}
+    return {**row, **own, **pdf, "listed_at": NOW, "recorded_at": NOW, **changes}
+
+
+def verdict_rows(text: str = "TEXT", judging: Judging = JUDGING) -> list[dict[str, Any]]:
+    return [
+        {
+            "paper_id": "p", "text_sha256": text, "variable": v.name, "variable_sha": v.sha,
+            "prompt_sha": prompt_sha(v), "engine": judging.engine, "model": judging.model,
+        }
+        for v in judging.variables
+    ]  # fmt: skip
+
+
+def failure_row(stage: str, attempted: str, **changes: Any) -> dict[str, Any]:
+    own = {"stage": stage, "paper_id": "p", "variable": None, "attempted": attempted, "attempts": 1}
+    rest = {"kind": "k", "transient": False, "message": "m", "run_id": "r", "failed_at": NOW, "recorded_at": NOW}
+    return {**own, **rest, **changes}
+
+
+def planned(
+    papers: list[dict[str, Any]] | None = None,
+    documents: list[dict[str, Any]] | None = None,
+    verdicts: list[dict[str, Any]] | None = None,
+    failures: list[dict[str, Any]] | None = None,
+    paper: Paper = PAPER,
+    judging: Judging = JUDGING,
+    stamp: Callable[[str], str | None] = lambda _: "s1",
+    **options: Any,
+) -> Plan:
+    done = [{"paper_id": "p", "pdf_sha256": "PDF", "text_sha256": "TEXT", "extractor_version": "x1"}]
+    state = EditionState(
+        EDITION,
+        frame_of(load_table("papers"), [paper_row()] if papers is None else papers),
+        pl.DataFrame(done if documents is None else documents, schema=list(done[0])),
+        pl.DataFrame(verdict_rows() if verdicts is None else verdicts, schema=list(verdict_rows()[0])),
+        frame_of(load_table("failures"), failures or []),
+        (),
+        False,
+    )
+    return make_plan([paper], {EDITION: state}, judging, stamp, **options)
+
+
+def asked(plan: Plan) -> tuple[bool, bool, int]:
+    (work,) = plan.works or [None]
+    return (work.fetch, work.extract, len(work.variables)) if work else (False, False, 0)
+
+
+def test_nothing_is_done_twice() -> None:
+    assert not planned().anything
+
+
+def test_a_new_paper_goes_all_the_way() -> None:
+    assert asked(planned([], [], [])) == (True, True, 9)
+
+
+def test_a_changed_file_is_fetched_and_the_held_text_remembered() -> None:
+    plan = planned(stamp=lambda _: "s2")
+    assert asked(plan) == (True, True, 9)
+    assert plan.works[0].held is not None and plan.works[0].held.missing == ()
+
+
+def test_another_extractor_reads_the_stored_pdf() -> None:
+    judging = Judging(VARIABLES, "e", "m", "x2")
+    assert asked(planned(judging=judging)) == (False, True, 9)
+
+
+@pytest.mark.parametrize("judging", [Judging(VARIABLES, "e2", "m", "x1"), Judging(VARIABLES, "e", "m2", "x1")])
+def test_another_engine_or_model_judges_again(judging: Judging) -> None:
+    assert asked(planned(judging=judging)) == (False, False, 9)
+
+
+def test_a_changed_variable_alone_is_judged_again() -> None:
+    changed = (VARIABLES[0].model_copy(update={"sha": "new"}), *VARIABLES[1:])
+    assert asked(planned(judging=Judging(changed, "e", "m", "x1"))) == (False, False, 1)
+    reworded = (VARIABLES[0].model_copy(update={"question": "Really?"}), *VARIABLES[1:])
+    assert asked(planned(judging=Judging(reworded, "e", "m", "x1"))) == (False, False, 1)
+
+
+def test_what_the_source_says_anew_is_recorded_without_reading_anything() -> None:
+    plan = planned(paper=Paper("p", EDITION, "Other title", "s", "/p.pdf", ("A",)))
+    assert asked(plan) == (False, False, 0)
+    assert plan.works[0].record
+
+
+def test_a_title_read_off_the_page_stands() -> None:
+    assert not planned(paper=Paper("p", EDITION, "", "s", "/p.pdf", ("A",))).anything
+
+
+def test_failures_for_good_wait_and_can_be_asked_for() -> None:
+    missing = [paper_row(pdf_sha256=None)]
+    gone = [failure_row("fetch", fetch_attempt("/p.pdf", None))]
+    assert not planned(missing, [], [], gone, stamp=lambda _: None).works
+    assert planned(missing, [], [], gone, stamp=lambda _: None).waiting == {"fetch": 1}
+    assert asked(planned(missing, [], [], gone, stamp=lambda _: "s1")) == (True, True, 9)
+    assert asked(planned(missing, [], [], gone, stamp=lambda _: None, retry_failed=True)) == (True, True, 9)
+    broken = [failure_row("extract", extract_attempt("PDF", "x1"))]
+    assert planned(None, [], [], broken).waiting == {"extract": 1}
+    assert asked(planned(None, [], [], broken, judging=Judging(VARIABLES, "e", "m", "x2"))) == (False, True, 9)
+
+
+def test_transient_failures_are_tried_a_bounded_number_of_times() -> None:
+    key = JUDGING.key("TEXT", VARIABLES[2])
+    verdicts = [row for row in verdict_rows() if row["variable"] != VARIABLES[2].name]
+    for attempts, expected in ((1, 1), (2, 1), (3, 0)):
+        row = failure_row("judge", key, variable=VARIABLES[2].name, transient=True, attempts=attempts)
+        assert asked(planned(None, None, verdicts, [row], max_attempts=3)) == (False, False, expected)
+
+
+def test_shards_keep_to_their_size_and_edition() -> None:
+    papers = [Paper(f"{y}-{i}", Edition("V", y), "t", "s", "/x") for y in (2020, 2021) for i in range(5)]
+    empty = {
+        e: EditionState(
+            e,
+            frame_of(load_table("papers"), []),
+            pl.DataFrame(schema=["paper_id"]),
+            pl.DataFrame(schema=list(verdict_rows()[0])),
+            frame_of(load_table("failures"), []),
+            (),
+            False,
+        )
+        for e in {p.edition for p in papers}
+    }
+    shards = list(make_plan(papers, empty, JUDGING, lambda _: "s").shards(2))
+    assert [len(s.works) for s in shards] == [2, 2, 1, 2, 2, 1]
+    assert all(w.paper.edition == s.edition for s in shards for w in s.works)
+    assert len({(s.edition, s.name) for s in shards}) == 6

@@ -1,0 +1,239 @@
+"""The command line from end to end, on small papers made here."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import PAPER, SAMPLES, Command, make_pdf, write_manifest
+
+from reprocensus.records import COMMON_LABELS
+from reprocensus.schemas import load_variables
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    papers = [
+        ("TEST-2020/good", make_pdf()),
+        ("TEST-2020/other", make_pdf(PAPER.replace("A Small Study", "Another Study"))),
+        ("TEST-2021/broken", b"%PDF-1.7 nothing else"),
+        ("TEST-2021/page", b"<!DOCTYPE html><html>login</html>"),
+        ("TEST-2021/gone", None),
+    ]
+    return write_manifest(tmp_path, papers)
+
+
+def table(store: Path, name: str) -> pl.DataFrame:
+    return pl.read_parquet(store / "tables" / name, hive_partitioning=True)
+
+
+def judged(store: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    rows = table(store, "verdicts").select("paper_id", "variable", "label", "run_id").rows()
+    return {(r[0], r[1]): (r[2], r[3]) for r in rows}
+
+
+def test_a_run_judges_what_it_can_and_names_what_it_cannot(
+    reprocensus: Command, manifest: Path, tmp_path: Path
+) -> None:
+    done = reprocensus("run", f"manifest:{manifest}", "--store", "s", "--json")
+    assert done.returncode == 1, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["status"] == "completed_with_failures"
+    verdicts = table(tmp_path / "s", "verdicts")
+    assert verdicts.height == 18
+    allowed = {v.name: v.all_labels for v in load_variables()}
+    assert all(row["label"] in allowed[row["variable"]] for row in verdicts.iter_rows(named=True))
+    failures = {r["paper_id"]: (r["stage"], r["kind"]) for r in table(tmp_path / "s", "failures").to_dicts()}
+    assert failures["TEST-2021/page"] == ("fetch", "html")
+    assert failures["TEST-2021/gone"] == ("fetch", "not_found")
+    assert failures["TEST-2021/broken"][0] == "extract"
+    assert table(tmp_path / "s", "papers").height == 5
+    statistics = table(tmp_path / "s", "venue_statistics")
+    assert statistics.filter(year=2020, variable="open_source_code")["n_yes"].to_list() == [2]
+    assert statistics.filter(year=2021)["n_missing"].to_list() == [3] * 9
+
+    again = reprocensus("run", f"manifest:{manifest}", "--store", "s")
+    assert again.returncode == 0, again.stderr
+    assert "nothing to do" in again.stdout
+    assert "--retry-failed" in again.stdout
+    assert table(tmp_path / "s", "runs").height == 1
+
+    mended = tmp_path / "TEST-2021/gone.pdf"
+    mended.write_bytes(make_pdf(PAPER.replace("A Small", "A Found")))
+    planned = json.loads(reprocensus("plan", f"manifest:{manifest}", "--store", "s", "--json").stdout)
+    assert (planned["fetch"], planned["judge"]) == (1, 9)
+    assert reprocensus("run", f"manifest:{manifest}", "--store", "s").returncode == 0
+    assert set(table(tmp_path / "s", "failures")["paper_id"]) == {"TEST-2021/page", "TEST-2021/broken"}
+
+    retried = reprocensus("run", f"manifest:{manifest}", "--store", "s", "--retry-failed")
+    assert retried.returncode == 1
+    assert table(tmp_path / "s", "failures")["attempts"].to_list() == [2, 2]
+    assert table(tmp_path / "s", "verdicts").height == 27
+
+
+def test_why_plan_stats_and_variables_answer(reprocensus: Command, manifest: Path) -> None:
+    assert reprocensus("run", f"manifest:{manifest}", "--store", "s", "--limit", "2").returncode == 0
+    why = reprocensus("why", "good", "hardware_specification", "--store", "s")
+    assert why.returncode == 0, why.stderr
+    assert "NVIDIA V100" in why.stdout
+    assert "page 1" in why.stdout
+    told = json.loads(reprocensus("why", "TEST-2020/good", "open_source_code", "--store", "s", "--json").stdout)
+    assert told["label"] == "Yes"
+    assert "github.com/nowhere/numbers" in told["quotes"][0]["text"]
+    assert told["run"]["run_id"] == told["run_id"]
+    stats = json.loads(reprocensus("stats", "--by", "venue", "--store", "s", "--json").stdout)
+    assert [(g["venue"], g["n_papers"]) for g in stats] == [("TEST", 2)]
+    assert "TEST" in reprocensus("stats", "--store", "s").stdout
+    names = [v["name"] for v in json.loads(reprocensus("variables", "--json").stdout)]
+    assert names == [v.name for v in load_variables()]
+    assert len(names) == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "manifest:none.jsonl"], "none.jsonl"),
+        (["run", "nonsense"], "unknown source"),
+        (["run", "icml/2016"], "icml/2016"),
+        (["run", "dir:.", "--venue", "X"], "--year"),
+        (["run", "--engine", "magic", "dir:.", "--venue", "X", "--year", "2020"], "known: "),
+        (["run", "--variables", "luck", "dir:.", "--venue", "X", "--year", "2020"], "unknown variable"),
+        (["run"], "SOURCE"),
+        (["why", "nobody", "pseudocode"], "no paper"),
+        (["why", "nobody", "luck"], "unknown variable"),
+        (["stats"], "no papers yet"),
+        (["stats", "--by", "moon"], "moon"),
+    ],
+)
+def test_a_wrong_request_says_what_is_wrong_and_exits_2(
+    reprocensus: Command, arguments: list[str], words: str
+) -> None:
+    done = reprocensus(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["plan"], ["why"], ["stats"], ["variables"]])
+def test_help_is_everywhere(reprocensus: Command, command: list[str]) -> None:
+    done = reprocensus(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_a_folder_of_pdfs_takes_titles_from_page_one(reprocensus: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "pdfs" / "sub"
+    folder.mkdir(parents=True)
+    (folder / "Ä paper.PDF").write_bytes(make_pdf())
+    (folder / "ä-paper.pdf").write_bytes(make_pdf(PAPER.replace("A Small Study", "One More Study")))
+    (folder / "notes.txt").write_text("no paper")
+    done = reprocensus("run", "dir:pdfs", "--venue", "My Venue", "--year", "2020", "--store", "s")
+    assert done.returncode == 0, done.stderr
+    papers = table(tmp_path / "s", "papers")
+    assert sorted(papers["title"]) == ["A Small Study of Numbers", "One More Study of Numbers"]
+    assert papers["venue"].unique().to_list() == ["My Venue"]
+    assert papers["paper_id"].is_unique().all()
+    assert "nothing to do" in reprocensus(
+        "run", "dir:pdfs", "--venue", "My Venue", "--year", "2020", "--store", "s"
+    ).stdout
+
+
+def test_a_corrected_pdf_is_judged_again_and_a_moved_one_is_not(
+    reprocensus: Command, tmp_path: Path
+) -> None:
+    manifest = write_manifest(tmp_path, [("TEST-2020/p", make_pdf())])
+    run = ("run", f"manifest:{manifest}", "--store", "s")
+    assert reprocensus(*run).returncode == 0
+    first = judged(tmp_path / "s")
+    pdf = tmp_path / "TEST-2020/p.pdf"
+    pdf.write_bytes(pdf.read_bytes() + b"\n%%EOF\n")
+    assert reprocensus(*run).returncode == 0
+    assert judged(tmp_path / "s") == first, "the text is the same, so are the verdicts"
+    pdf.write_bytes(make_pdf(PAPER.replace("single NVIDIA V100 GPU", "machine")))
+    assert reprocensus(*run).returncode == 0
+    second = judged(tmp_path / "s")
+    assert len(second) == 9
+    assert {r for _, r in second.values()} != {r for _, r in first.values()}
+    assert second["TEST-2020/p", "hardware_specification"][0] == "No"
+
+
+def test_an_earlier_judgement_is_taken_over_not_made_again(reprocensus: Command, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, [("TEST-2020/p", make_pdf())])
+    run = ("run", f"manifest:{manifest}", "--store", "s", "--json")
+    assert reprocensus(*run).returncode == 0
+    first = judged(tmp_path / "s")
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"pseudocode": {"label": "Yes", "quote": "@first"}}))
+    faked = reprocensus(*run, "--engine", "fake", REPROCENSUS_FAKE_ANSWERS=str(script))
+    assert faked.returncode == 0, faked.stderr
+    assert judged(tmp_path / "s")["TEST-2020/p", "pseudocode"][0] == "Yes"
+    back = json.loads(reprocensus(*run).stdout)
+    assert back["counts"] == [{"stage": "judge", "outcome": "taken_over", "n": 9}]
+    assert judged(tmp_path / "s") == first
+
+
+def test_an_unfounded_yes_becomes_unknown_and_errors_never_become_labels(
+    reprocensus: Command, tmp_path: Path
+) -> None:
+    manifest = write_manifest(tmp_path, [("TEST-2020/p", make_pdf())])
+    script = tmp_path / "script.json"
+    script.write_text(
+        json.dumps(
+            {
+                "pseudocode": {"label": "Yes", "quote": "words that stand nowhere"},
+                "open_datasets": {"label": "Yes"},
+                "open_source_code": {"label": "Perhaps"},
+                "dataset_splits": {"error": "refused", "transient": True},
+            }
+        )
+    )
+    run = ("run", f"manifest:{manifest}", "--store", "s", "--engine", "fake")
+    assert reprocensus(*run, REPROCENSUS_FAKE_ANSWERS=str(script)).returncode == 1
+    rows = {r["variable"]: r for r in table(tmp_path / "s", "verdicts").to_dicts()}
+    for name in ("pseudocode", "open_datasets"):
+        assert (rows[name]["label"], rows[name]["needs_review"], rows[name]["quotes"]) == ("unknown", True, [])
+    failures = {r["variable"]: r["kind"] for r in table(tmp_path / "s", "failures").to_dicts()}
+    assert failures == {"open_source_code": "bad_label", "dataset_splits": "refused"}
+    assert not set(rows) & set(failures)
+    assert set(COMMON_LABELS) >= {r["label"] for r in rows.values()}
+
+
+def test_some_variables_alone(reprocensus: Command, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, [("TEST-2020/p", make_pdf())])
+    run = ("run", f"manifest:{manifest}", "--store", "s", "--variables")
+    assert reprocensus(*run, "open_datasets, pseudocode").returncode == 0
+    assert {v for _, v in judged(tmp_path / "s")} == {"open_datasets", "pseudocode"}
+    planned = reprocensus("plan", f"manifest:{manifest}", "--store", "s", "--json")
+    assert json.loads(planned.stdout)["judge"] == 7
+
+
+def test_plan_writes_nothing(reprocensus: Command, manifest: Path, tmp_path: Path) -> None:
+    done = reprocensus("plan", f"manifest:{manifest}", "--store", "s")
+    assert done.returncode == 0
+    assert "to judge    45 verdicts" in done.stdout
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_run_is_recorded_whole(reprocensus: Command, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, [("TEST-2020/p", make_pdf())])
+    assert reprocensus("run", f"manifest:{manifest}", "--store", "s").returncode == 0
+    (run,) = table(tmp_path / "s", "runs").to_dicts()
+    assert run["status"] == "completed"
+    assert run["finished_at"] > run["started_at"]
+    assert len(run["prompts"]) == 9
+    assert all(p["question"] and len(p["prompt_sha"]) == 64 for p in run["prompts"])
+    assert json.loads(run["settings"])["sources"] == [f"manifest:{manifest}"]
+    assert {"python", "pymupdf", "reprocensus"} <= set(json.loads(run["software"]))
+    assert {(c["stage"], c["outcome"]) for c in run["counts"]} >= {("fetch", "done"), ("extract", "done")}
+
+
+def test_the_same_store_on_s3(
+    reprocensus: Command, tmp_path: Path, s3_server: dict[str, str]
+) -> None:
+    store = "s3://census/run"
+    run = ("run", f"manifest:{SAMPLES}", "--limit", "2", "--store", store)
+    done = reprocensus(*run, **s3_server)
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do" in reprocensus(*run, **s3_server).stdout
+    stats = json.loads(reprocensus("stats", "--store", store, "--json", **s3_server).stdout)
+    assert sum(group["n_papers"] for group in stats) == 2

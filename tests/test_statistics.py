@@ -1,0 +1,77 @@
+"""Statistics: counts by hand, intervals, nothing dropped."""
+
+import polars as pl
+import pytest
+
+from reprocensus.schemas import load_variables
+from reprocensus.statistics import edition_scores, venue_statistics, wide, wilson
+
+VARIABLES = load_variables()
+
+
+def labels(*papers: dict[str, str]) -> pl.DataFrame:
+    """Papers with the labels given, No elsewhere, Experimental unless said."""
+    plain = {"research_type": "Experimental", "researcher_affiliation": "Academia"}
+    rows = [
+        {"paper_id": f"p{n}", "variable": v.name, "label": {**plain, **paper}.get(v.name, "No")}
+        for n, paper in enumerate(papers)
+        for v in VARIABLES
+        if paper.get(v.name) != "missing"
+    ]
+    ids = pl.DataFrame({"paper_id": [f"p{n}" for n in range(len(papers))]})
+    return wide(ids, pl.DataFrame(rows), VARIABLES)
+
+
+def row(frame: pl.DataFrame, variable: str) -> dict[str, object]:
+    return frame.filter(variable=variable).to_dicts()[0]
+
+
+def test_shares_are_of_empirical_papers_with_a_label_of_the_variables_own() -> None:
+    frame = venue_statistics(
+        labels(
+            {"pseudocode": "Yes"},
+            {},
+            {"pseudocode": "unknown"},
+            {"pseudocode": "missing"},
+            {"research_type": "Theoretical", "pseudocode": "Yes", "open_datasets": "not_applicable"},
+        ),
+        VARIABLES,
+    )
+    found = row(frame, "pseudocode")
+    assert (found["n_papers"], found["n_empirical"], found["n_judged"], found["n_yes"]) == (5, 4, 2, 1)
+    assert (found["n_unknown"], found["n_missing"]) == (1, 1)
+    assert found["share"] == 0.5
+    assert row(frame, "open_datasets")["n_not_applicable"] == 1
+    empirical = row(frame, "research_type")
+    assert (empirical["n_judged"], empirical["n_yes"]) == (5, 4)
+    assert row(frame, "researcher_affiliation")["n_judged"] == 5
+
+
+def test_an_edition_without_empirical_papers_has_no_share_and_no_score() -> None:
+    theory = labels({"research_type": "Theoretical"})
+    assert row(venue_statistics(theory, VARIABLES), "pseudocode")["share"] is None
+    assert edition_scores(theory, VARIABLES).to_dicts()[0]["documentation_score"] is None
+
+
+def test_scores_follow_their_formulas() -> None:
+    scores = edition_scores(
+        labels(
+            {"open_source_code": "Yes", "open_datasets": "Yes", "pseudocode": "Yes"},
+            {"open_datasets": "Yes"},
+            {"open_source_code": "Yes", "pseudocode": "unknown", "experiment_setup": "missing"},
+            {"research_type": "Theoretical", "open_datasets": "Yes"},
+        ),
+        VARIABLES,
+    ).to_dicts()[0]
+    assert scores["documentation_score"] == pytest.approx((3 + 1 + 1) / 3)
+    assert scores["reproducibility_score"] == pytest.approx((0.86 + 0.33 + 0) / 3)
+    assert (scores["n_papers"], scores["n_empirical"], scores["n_failed"]) == (4, 3, 1)
+
+
+def test_wilson_intervals() -> None:
+    # Worked by hand from Wilson's formula with z = 1.959964.
+    low, high = wilson(5, 10)
+    assert low == pytest.approx(0.2366, abs=1e-4)
+    assert high == pytest.approx(0.7634, abs=1e-4)
+    assert wilson(0, 10)[0] == 0
+    assert wilson(0, 0) == (None, None)
