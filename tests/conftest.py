@@ -121,7 +121,9 @@ def write_manifest(folder: Path, papers: Sequence[tuple[str, bytes | None]], ven
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_bytes(data)
         year = int(paper_id.split("/")[0].rsplit("-", 1)[1])
-        lines.append({"id": paper_id, "title": f"Paper {paper_id}", "venue": venue, "year": year, "file": file})
+        lines.append(
+            {"id": paper_id, "title": f"Paper {paper_id}", "venue": venue, "year": year, "file": file}
+        )
     manifest = folder / "manifest.jsonl"
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return manifest

@@ -27,8 +27,9 @@ SRC = Path(__file__).parents[1] / "src"
 def pdf(text: str = "Some words for a page, and then some more of them. ", pages: int = 1) -> bytes:
     document = pymupdf.open()
     document.new_page().insert_textbox(pymupdf.Rect(72, 72, 540, 720), text * 30, fontsize=11)
-    for _ in range(pages - 1):
-        document.copy_page(0)
+    while document.page_count < pages:
+        with pymupdf.open(stream=document.tobytes()) as copy:
+            document.insert_pdf(copy, to_page=min(len(copy), pages - len(copy)) - 1)
     data: bytes = document.tobytes()
     return data
 

@@ -27,7 +27,9 @@ def test_digests_take_what_broken_pdfs_yield() -> None:
     assert digest("a\ud800b") != digest("ab")
 
 
-@pytest.mark.parametrize(("text", "expected"), [("Énergie & Co: A–B", "energie_co_a_b"), ("日本", ""), ("", "")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("Énergie & Co: A–B", "energie_co_a_b"), ("日本", ""), ("", "")]
+)
 def test_slugs_are_plain_ascii(text: str, expected: str) -> None:
     assert slug(text) == expected
 

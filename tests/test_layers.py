@@ -16,7 +16,19 @@ LAYERS = [
     {"keys", "variables", "prompt", "evidence", "sentences", "reading", "lexical"},
     {"schemas", "settings", "request", "workers"},
     {"storage", "tables", "state", "rows"},
-    {"sources", "fetch", "extract", "engines", "plan", "judge", "statistics", "runs", "shard", "publish", "inspect"},
+    {
+        "sources",
+        "fetch",
+        "extract",
+        "engines",
+        "plan",
+        "judge",
+        "statistics",
+        "runs",
+        "shard",
+        "publish",
+        "inspect",
+    },
     {"census"},
     {"cli"},
     {"__main__"},
@@ -34,7 +46,18 @@ DOORS = {
     "typer": {"cli.app"},
     "pebble": {"extract.workers", "engines.rules"},
 }
-IO_MODULES = {"os", "io", "pathlib", "socket", "subprocess", "shutil", "tempfile", "httpx", "fsspec", "requests"}
+IO_MODULES = {
+    "os",
+    "io",
+    "pathlib",
+    "socket",
+    "subprocess",
+    "shutil",
+    "tempfile",
+    "httpx",
+    "fsspec",
+    "requests",
+}
 
 
 def name_of(path: Path) -> str:
@@ -53,7 +76,7 @@ def imports(path: Path) -> set[str]:
 
 
 def layer_of(module: str) -> int:
-    top = module.split(".")[0]
+    top = module.split(".", maxsplit=1)[0]
     for number, layer in enumerate(LAYERS):
         if top in layer:
             return number
@@ -75,9 +98,7 @@ def test_a_library_has_one_door(library: str) -> None:
 
 
 def test_parquet_is_written_in_one_module() -> None:
-    writers = {
-        name_of(p) for p in MODULES if {"write_table", "write_parquet", "ParquetWriter"} & words(p)
-    }
+    writers = {name_of(p) for p in MODULES if {"write_table", "write_parquet", "ParquetWriter"} & words(p)}
     assert writers == {"tables"}
 
 

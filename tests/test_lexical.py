@@ -192,6 +192,12 @@ def test_experiments_make_a_paper_experimental() -> None:
     assert answer.claims
 
 
+def test_a_heading_is_quoted_where_there_is_nothing_better() -> None:
+    answer = judge((BODY, "4. Experiments", "Turtles walk."))["research_type"]
+    assert answer.label == "Experimental"
+    assert [claim.text for claim in answer.claims] == ["4. Experiments"]
+
+
 def test_more_evidence_is_more_confidence() -> None:
     one = experiments("We use a learning rate of 0.1.\nThe batch size is 32.")["experiment_setup"]
     more = experiments(

@@ -40,7 +40,14 @@ def verdict_rows(text: str = "TEXT", judging: Judging = JUDGING) -> list[dict[st
 
 def failure_row(stage: str, attempted: str, **changes: Any) -> dict[str, Any]:
     own = {"stage": stage, "paper_id": "p", "variable": None, "attempted": attempted, "attempts": 1}
-    rest = {"kind": "k", "transient": False, "message": "m", "run_id": "r", "failed_at": NOW, "recorded_at": NOW}
+    rest = {
+        "kind": "k",
+        "transient": False,
+        "message": "m",
+        "run_id": "r",
+        "failed_at": NOW,
+        "recorded_at": NOW,
+    }
     return {**own, **rest, **changes}
 
 
@@ -91,7 +98,9 @@ def test_another_extractor_reads_the_stored_pdf() -> None:
     assert asked(planned(judging=judging)) == (False, True, 9)
 
 
-@pytest.mark.parametrize("judging", [Judging(VARIABLES, "e2", "m", "x1"), Judging(VARIABLES, "e", "m2", "x1")])
+@pytest.mark.parametrize(
+    "judging", [Judging(VARIABLES, "e2", "m", "x1"), Judging(VARIABLES, "e", "m2", "x1")]
+)
 def test_another_engine_or_model_judges_again(judging: Judging) -> None:
     assert asked(planned(judging=judging)) == (False, False, 9)
 
@@ -122,7 +131,11 @@ def test_failures_for_good_wait_and_can_be_asked_for() -> None:
     assert asked(planned(missing, [], [], gone, stamp=lambda _: None, retry_failed=True)) == (True, True, 9)
     broken = [failure_row("extract", extract_attempt("PDF", "x1"))]
     assert planned(None, [], [], broken).waiting == {"extract": 1}
-    assert asked(planned(None, [], [], broken, judging=Judging(VARIABLES, "e", "m", "x2"))) == (False, True, 9)
+    assert asked(planned(None, [], [], broken, judging=Judging(VARIABLES, "e", "m", "x2"))) == (
+        False,
+        True,
+        9,
+    )
 
 
 def test_transient_failures_are_tried_a_bounded_number_of_times() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import PAPER, SAMPLES, Command, make_pdf, write_manifest
 
+from conftest import PAPER, SAMPLES, Command, make_pdf, write_manifest
 from reprocensus.records import COMMON_LABELS
 from reprocensus.schemas import load_variables
 
@@ -77,7 +77,9 @@ def test_why_plan_stats_and_variables_answer(reprocensus: Command, manifest: Pat
     assert why.returncode == 0, why.stderr
     assert "NVIDIA V100" in why.stdout
     assert "page 1" in why.stdout
-    told = json.loads(reprocensus("why", "TEST-2020/good", "open_source_code", "--store", "s", "--json").stdout)
+    told = json.loads(
+        reprocensus("why", "TEST-2020/good", "open_source_code", "--store", "s", "--json").stdout
+    )
     assert told["label"] == "Yes"
     assert "github.com/nowhere/numbers" in told["quotes"][0]["text"]
     assert told["run"]["run_id"] == told["run_id"]
@@ -133,14 +135,13 @@ def test_a_folder_of_pdfs_takes_titles_from_page_one(reprocensus: Command, tmp_p
     assert sorted(papers["title"]) == ["A Small Study of Numbers", "One More Study of Numbers"]
     assert papers["venue"].unique().to_list() == ["My Venue"]
     assert papers["paper_id"].is_unique().all()
-    assert "nothing to do" in reprocensus(
-        "run", "dir:pdfs", "--venue", "My Venue", "--year", "2020", "--store", "s"
-    ).stdout
+    assert (
+        "nothing to do"
+        in reprocensus("run", "dir:pdfs", "--venue", "My Venue", "--year", "2020", "--store", "s").stdout
+    )
 
 
-def test_a_corrected_pdf_is_judged_again_and_a_moved_one_is_not(
-    reprocensus: Command, tmp_path: Path
-) -> None:
+def test_a_corrected_pdf_is_judged_again_and_a_moved_one_is_not(reprocensus: Command, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, [("TEST-2020/p", make_pdf())])
     run = ("run", f"manifest:{manifest}", "--store", "s")
     assert reprocensus(*run).returncode == 0
@@ -155,6 +156,9 @@ def test_a_corrected_pdf_is_judged_again_and_a_moved_one_is_not(
     assert len(second) == 9
     assert {r for _, r in second.values()} != {r for _, r in first.values()}
     assert second["TEST-2020/p", "hardware_specification"][0] == "No"
+    pdf.write_bytes(make_pdf())
+    assert reprocensus(*run).returncode == 0
+    assert judged(tmp_path / "s") == first, "this very text was judged before"
 
 
 def test_an_earlier_judgement_is_taken_over_not_made_again(reprocensus: Command, tmp_path: Path) -> None:
@@ -191,7 +195,11 @@ def test_an_unfounded_yes_becomes_unknown_and_errors_never_become_labels(
     assert reprocensus(*run, REPROCENSUS_FAKE_ANSWERS=str(script)).returncode == 1
     rows = {r["variable"]: r for r in table(tmp_path / "s", "verdicts").to_dicts()}
     for name in ("pseudocode", "open_datasets"):
-        assert (rows[name]["label"], rows[name]["needs_review"], rows[name]["quotes"]) == ("unknown", True, [])
+        assert (rows[name]["label"], rows[name]["needs_review"], rows[name]["quotes"]) == (
+            "unknown",
+            True,
+            [],
+        )
     failures = {r["variable"]: r["kind"] for r in table(tmp_path / "s", "failures").to_dicts()}
     assert failures == {"open_source_code": "bad_label", "dataset_splits": "refused"}
     assert not set(rows) & set(failures)
@@ -227,9 +235,7 @@ def test_the_run_is_recorded_whole(reprocensus: Command, tmp_path: Path) -> None
     assert {(c["stage"], c["outcome"]) for c in run["counts"]} >= {("fetch", "done"), ("extract", "done")}
 
 
-def test_the_same_store_on_s3(
-    reprocensus: Command, tmp_path: Path, s3_server: dict[str, str]
-) -> None:
+def test_the_same_store_on_s3(reprocensus: Command, tmp_path: Path, s3_server: dict[str, str]) -> None:
     store = "s3://census/run"
     run = ("run", f"manifest:{SAMPLES}", "--limit", "2", "--store", store)
     done = reprocensus(*run, **s3_server)

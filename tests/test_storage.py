@@ -117,6 +117,9 @@ def test_errors_name_the_store_and_what_to_do(tmp_path: Path) -> None:
         storage.create("x", b"")
     with pytest.raises(UsageError, match="nosuch"):
         open_storage("nosuch://x", Settings())
-    storage = open_storage("s3://nobucket/x", Settings(s3_endpoint="http://127.0.0.1:9", s3_key=SecretStr("k"), s3_secret=SecretStr("s")))
+    storage = open_storage(
+        "s3://nobucket/x",
+        Settings(s3_endpoint="http://127.0.0.1:9", s3_key=SecretStr("k"), s3_secret=SecretStr("s")),
+    )
     with pytest.raises(StoreError, match="s3://nobucket/x"):
         storage.version("x")

@@ -46,12 +46,20 @@ def document(paper_id: str, minute: int, text: str = "text") -> dict[str, Any]:
 def verdict(paper_id: str, variable: str, label: str, minute: int, text: str = "text") -> dict[str, Any]:
     row: dict[str, Any] = {c.name: "x" for c in load_table("verdicts").columns}
     when = T0 + timedelta(minutes=minute)
-    numbers = {"confidence": 0.5, "needs_review": False, "prompt_tokens": 0, "cached_tokens": 0, "output_tokens": 0}
+    numbers = {
+        "confidence": 0.5,
+        "needs_review": False,
+        "prompt_tokens": 0,
+        "cached_tokens": 0,
+        "output_tokens": 0,
+    }
     own = {"paper_id": paper_id, "variable": variable, "label": label, "text_sha256": text, "quotes": []}
     return {**row, **numbers, **own, "judged_at": when, "recorded_at": when}
 
 
-def failure(paper_id: str, stage: str, minute: int, attempted: str = "x", variable: str | None = None) -> dict[str, Any]:
+def failure(
+    paper_id: str, stage: str, minute: int, attempted: str = "x", variable: str | None = None
+) -> dict[str, Any]:
     when = T0 + timedelta(minutes=minute)
     own = {"paper_id": paper_id, "stage": stage, "variable": variable, "attempted": attempted}
     rest = {"kind": "k", "message": "m", "run_id": "r", "transient": False, "attempts": 1}
@@ -59,7 +67,11 @@ def failure(paper_id: str, stage: str, minute: int, attempted: str = "x", variab
 
 
 def test_of_two_rows_the_later_stands_in_whatever_order_runs_publish(tmp_path: Path) -> None:
-    runs = {"r1": paper("p", 1, title="old"), "r2": paper("p", 3, title="new"), "r3": paper("p", 2, title="mid")}
+    runs = {
+        "r1": paper("p", 1, title="old"),
+        "r2": paper("p", 3, title="new"),
+        "r3": paper("p", 2, title="mid"),
+    }
     for number, order in enumerate(itertools.permutations(runs)):
         tables = Tables(open_storage(str(tmp_path / str(number)), Settings()))
         for run in order:
@@ -115,7 +127,13 @@ def test_a_failure_ends_with_what_mends_it(
     tables.append("failures", EDITION, "r1", "0000", [{**failed, "attempted": "x"}])
     publish(tables, EDITION)
     assert tables.read("failures", EDITION).frame.height == 1
-    tables.append("failures", EDITION, "r2", "0000", [{**failed, "recorded_at": failed["recorded_at"] + timedelta(seconds=1)}])
+    tables.append(
+        "failures",
+        EDITION,
+        "r2",
+        "0000",
+        [{**failed, "recorded_at": failed["recorded_at"] + timedelta(seconds=1)}],
+    )
     tables.append(mended[0], EDITION, "r3", "0000", [mended[1]])
     publish(tables, EDITION)
     assert tables.read("failures", EDITION).frame.height == 0
@@ -168,7 +186,9 @@ def test_polars_duckdb_and_pandas_read_a_table_as_it_lies(tables: Tables, tmp_pa
         publish(tables, edition)
     folder = tmp_path / "tables" / "verdicts"
     by_polars = pl.read_parquet(folder)
-    by_duckdb = duckdb.sql(f"SELECT venue, year, label, quotes[1].page FROM '{folder}/**/*.parquet' ORDER BY year")
+    by_duckdb = duckdb.sql(
+        f"SELECT venue, year, label, quotes[1].page FROM '{folder}/**/*.parquet' ORDER BY year"
+    )
     by_pandas = pd.read_parquet(folder)
     assert sorted(by_polars.select("venue", "year").rows()) == [("ICML", 2015), ("NeurIPS", 2016)]
     assert by_duckdb.fetchall() == [("ICML", 2015, "Yes", 1), ("NeurIPS", 2016, "Yes", 1)]

@@ -15,6 +15,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
+
 from reprocensus.census import Prepared, prepare, running
 from reprocensus.outcome import Progress, RunOutcome, ShardReport
 from reprocensus.plan import Shard
@@ -70,7 +71,9 @@ def census(request: RunRequest) -> RunOutcome:
         try:
             problems = _work(prepared, shop, report)
         except BaseException as error:
-            _save(run, shop, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", report, error)
+            _save(
+                run, shop, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", report, error
+            )
             raise
         if problems:
             _save(run, shop, "failed", report, problems[0])
@@ -97,13 +100,16 @@ def _in_order(
     prepared: Prepared, runner: ThreadPoolTaskRunner[Any], shards: dict[str, Shard], report: ShardReport
 ) -> list[Exception]:
     # What a killed run left must stand in the tables before a shard looks for its papers' texts there.
-    problems = _finish([_submit(runner, publish_task, str(e)) for e in prepared.plan.unpublished], lambda _: None)
+    problems = _finish(
+        [_submit(runner, publish_task, str(e)) for e in prepared.plan.unpublished], lambda _: None
+    )
     left = Counter(str(shard.edition) for shard in shards.values())
     waiting = iter(shards)
     # A few at a time: what is submitted runs in that order, and an edition is to be published when its last
     # shard is done, not when all shards are.
     shards_out = {
-        _submit(runner, shard_task, name): name for name in islice(waiting, 2 * prepared.settings.shards_at_once)
+        _submit(runner, shard_task, name): name
+        for name in islice(waiting, 2 * prepared.settings.shards_at_once)
     }
     publishing: list[PrefectFuture[Any]] = []
     while shards_out:
@@ -132,9 +138,7 @@ def _finish(futures: list[PrefectFuture[Any]], take: Callable[[Any], None]) -> l
     return problems
 
 
-def _save(
-    run: Run, shop: Workshop, status: str, report: ShardReport, error: BaseException | None
-) -> None:
+def _save(run: Run, shop: Workshop, status: str, report: ShardReport, error: BaseException | None) -> None:
     message = f"{type(error).__name__}: {error}" if error else None
     run.save(shop.tables, status, report, message)
 

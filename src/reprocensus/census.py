@@ -8,12 +8,12 @@ from reprocensus.engines import create_engine
 from reprocensus.extract.version import extractor_version
 from reprocensus.extract.workers import ExtractPool
 from reprocensus.fetch import Fetcher, stamp_of
+from reprocensus.outcome import Progress
 from reprocensus.plan import Judging, Plan, make_plan
 from reprocensus.request import RunRequest
 from reprocensus.runs import Run, mark_interrupted, new_run_id
 from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings
-from reprocensus.outcome import Progress
 from reprocensus.shard import Workshop
 from reprocensus.sources import SourceOptions, list_papers
 from reprocensus.state import read_state
@@ -84,7 +84,5 @@ def running(prepared: Prepared, progress: Progress) -> Iterator[tuple[Run, Works
         fetcher = Fetcher(prepared.tables.storage, settings)
         yield (
             run,
-            Workshop(
-                prepared.tables, fetcher, extractors, engine, prepared.judging, run.run_id, progress
-            ),
+            Workshop(prepared.tables, fetcher, extractors, engine, prepared.judging, run.run_id, progress),
         )

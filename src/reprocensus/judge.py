@@ -60,7 +60,9 @@ def _outcome(
     if isinstance(answer, JudgeError):
         return answer
     if answer.label not in variable.all_labels:
-        return JudgeError("bad_label", f"{engine.name} answered {answer.label!r}, not a label of {variable.name}")
+        return JudgeError(
+            "bad_label", f"{engine.name} answered {answer.label!r}, not a label of {variable.name}"
+        )
     return to_verdict(engine, document, variable, answer, run_id)
 
 

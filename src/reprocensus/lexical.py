@@ -14,7 +14,6 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from reprocensus.reading import Reading, Sentence
 from reprocensus.records import NOT_APPLICABLE, UNKNOWN, Answer, Claim, Document, SectionKind
@@ -31,6 +30,8 @@ class _Side:
     score: float = 0.0
     weights: dict[int, float] = field(default_factory=dict)
     places: dict[int, int] = field(default_factory=dict)
+    #: As `places`, of cues that are quoted only where there is nothing better (headings).
+    spare: dict[int, int] = field(default_factory=dict)
     #: Whether anything spoke for it at all, whatever spoke against it.
     any_for: bool = False
 
@@ -55,12 +56,13 @@ def _weigh(rules: Rules, reading: Reading) -> dict[str, _Side]:
     for cue in rules.cues:
         side = sides.setdefault(cue.label, _Side())
         limit = None if rules.mode == "sentence" else cue.cap or rules.cap
-        for number, place, weight in islice(_shows(cue, rules, reading), limit):
+        shown = sorted(_shows(cue, rules, reading), key=lambda item: -abs(item[2]))
+        for number, place, weight in shown[:limit]:
             side.weights[number] = side.weights.get(number, 0.0) + weight
             if weight > 0:
                 side.any_for = True
-                if cue.quotable:
-                    side.places.setdefault(number, place)
+                places = side.places if cue.quotable else side.spare
+                places.setdefault(number, place)
     for side in sides.values():
         totals = side.weights.values()
         side.score = max(totals, default=0.0) if rules.mode == "sentence" else math.fsum(totals)
@@ -128,15 +130,21 @@ def _confidence(margin: float, scale: float) -> float:
 
 def _claims(sides: Sequence[_Side], reading: Reading) -> tuple[Claim, ...]:
     """The weightiest quotable sentences of each side in turn, then in the paper's order."""
-    ranked = [sorted(side.places, key=lambda n, s=side: (-s.weights[n], n)) for side in sides]  # type: ignore[misc]
     chosen: dict[int, int] = {}
+    ranked = [_ranked(side) for side in sides]
     for rank in range(MAX_CLAIMS):
-        for side, numbers in zip(sides, ranked, strict=True):
-            if rank < len(numbers) and len(chosen) < MAX_CLAIMS:
-                number = numbers[rank]
-                if side.weights[number] > 0:
-                    chosen.setdefault(number, side.places[number])
+        for places in ranked:
+            if rank < len(places) and len(chosen) < MAX_CLAIMS:
+                number, place = places[rank]
+                chosen.setdefault(number, place)
     return tuple(_claim(reading.sentences[number], place) for number, place in sorted(chosen.items()))
+
+
+def _ranked(side: _Side) -> list[tuple[int, int]]:
+    """The sentences that speak for the side, the weightiest first, and where in them."""
+    places = side.places or side.spare
+    weighty = [item for item in places.items() if side.weights[item[0]] > 0]
+    return sorted(weighty, key=lambda item: (-side.weights[item[0]], item[0]))
 
 
 def _claim(sentence: Sentence, place: int) -> Claim:

@@ -10,7 +10,9 @@ class RunRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sources: tuple[str, ...] = Field((DEFAULT_SOURCE,), description="manifest:FILE or dir:FOLDER, one or more")
+    sources: tuple[str, ...] = Field(
+        (DEFAULT_SOURCE,), description="manifest:FILE or dir:FOLDER, one or more"
+    )
     venue: str | None = Field(None, description="venue of a folder's papers")
     year: int | None = Field(None, description="year of a folder's papers")
     store: str = Field("./data", description="where objects and tables lie: a path or an fsspec URI")

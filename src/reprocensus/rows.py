@@ -53,7 +53,9 @@ def document_row(document: Document, recorded_at: datetime) -> Row:
 
 def document_of(row: Mapping[str, Any]) -> Document:
     """The document of a row of `documents`."""
-    sections = tuple(Section(SectionKind(s["kind"]), s["title"], s["start"], s["end"]) for s in row["sections"])
+    sections = tuple(
+        Section(SectionKind(s["kind"]), s["title"], s["start"], s["end"]) for s in row["sections"]
+    )
     extracted = Extracted(
         text=row["text"],
         page_starts=tuple(row["page_starts"]),

@@ -12,10 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from reprocensus.outcome import ShardReport
 from reprocensus.plan import Judging
 from reprocensus.prompt import SYSTEM, prompt_sha, question
 from reprocensus.request import RunRequest
-from reprocensus.outcome import ShardReport
 from reprocensus.tables import Tables
 
 _PACKAGES = ("reprocensus", "prefect", "pymupdf", "polars", "pyarrow", "vllm")

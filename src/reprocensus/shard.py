@@ -23,6 +23,7 @@ from reprocensus.rows import document_of, document_row, failure_row, new_documen
 from reprocensus.state import VERDICT_KEY
 from reprocensus.tables import Tables
 
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """What a run's shards share: the store, the workers, the engine."""
@@ -90,8 +91,9 @@ def process_shard(shard: Shard, shop: Workshop) -> ShardReport:
         if isinstance(extracted, PaperError):
             run.fail(work, extracted, extract_attempt(sha256, shop.judging.extractor_version))
         else:
-            run.documents[name] = new_document(name, sha256, extracted)
-            run.to_judge[name] = work.variables
+            document = run.documents[name] = new_document(name, sha256, extracted)
+            same = work.held is not None and work.held.text_sha256 == document.text_sha256
+            run.to_judge[name] = work.held.missing if work.held and same else work.variables
             run.count(Stage.EXTRACT, "done")
     _save_papers(run)
     now = datetime.now(UTC)
@@ -163,7 +165,7 @@ def _judge(run: _ShardRun) -> None:
     if held:
         stored = shop.tables.read_documents(run.shard.edition, held)
         run.documents.update((row["paper_id"], document_of(row)) for row in stored.iter_rows(named=True))
-    _take_over(run, held)
+    _take_over(run)
     variables = {v.name: v for v in shop.judging.variables}
     asked = [
         (run.documents[name], [variables[v] for v in names]) for name, names in run.to_judge.items() if names
@@ -189,22 +191,21 @@ def _sorted_out(run: _ShardRun, judged: list[Judged]) -> list[Verdict]:
     return verdicts
 
 
-def _take_over(run: _ShardRun, held: list[str]) -> None:
+def _take_over(run: _ShardRun) -> None:
     """Takes over what an earlier run judged with the same key and another run's verdict replaced since."""
     judging, tables = run.shop.judging, run.shop.tables
     variables = {v.name: v for v in judging.variables}
     wanted = {
         (name, judging.key(run.documents[name].text_sha256, variables[v])): v
-        for name in held
-        for v in run.to_judge[name]
+        for name, names in run.to_judge.items()
+        for v in names
     }
-    if not wanted:
-        return
+    papers = {name for name, _ in wanted}
     taken: dict[tuple[str, str], dict[str, object]] = {}
     for entry in tables.journal(run.shard.edition):
-        if entry.table != "verdicts" or entry.run_id == run.shop.run_id:
+        if entry.table != "verdicts" or entry.run_id == run.shop.run_id or not papers:
             continue
-        rows = tables.read_journal(entry).filter(pl.col("paper_id").is_in(held))
+        rows = tables.read_journal(entry).filter(pl.col("paper_id").is_in(papers))
         for row in rows.iter_rows(named=True):
             key = (row["paper_id"], verdict_key(*(row[column] for column in VERDICT_KEY)))
             if key in wanted:

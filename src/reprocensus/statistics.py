@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+
 from reprocensus.records import NOT_APPLICABLE, UNKNOWN
 from reprocensus.variables import Variable
 
@@ -72,9 +73,7 @@ def edition_scores(labels: pl.DataFrame, variables: Sequence[Variable]) -> pl.Da
     empirical = labels.filter(pl.col("research_type") == "Experimental")
     missing = pl.any_horizontal(pl.col(v.name).is_null() for v in variables)
     yes = [(pl.col(name) == "Yes").fill_null(False) for name in scored]
-    code, data = (
-        (pl.col(name) == "Yes").fill_null(False) for name in ("open_source_code", "open_datasets")
-    )
+    code, data = ((pl.col(name) == "Yes").fill_null(False) for name in ("open_source_code", "open_datasets"))
     reproducibility = pl.when(code & data).then(CODE_AND_DATA).when(data).then(DATA_ONLY).otherwise(0.0)
     means = empirical.select(
         pl.sum_horizontal(expression.cast(pl.Int64) for expression in yes).mean().alias("documentation"),

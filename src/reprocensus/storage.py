@@ -84,7 +84,9 @@ def open_storage(uri: str, settings: Settings) -> Storage:
     try:
         filesystem = fsspec.filesystem(protocol)
     except (ImportError, ValueError) as error:
-        raise UsageError(f"store {uri!r}: {error}; use a local path, s3://bucket/prefix or another") from error
+        raise UsageError(
+            f"store {uri!r}: {error}; use a local path, s3://bucket/prefix or another"
+        ) from error
     return RemoteStorage(filesystem, rest.rstrip("/"), uri)
 
 
@@ -119,7 +121,9 @@ class LocalStorage(Storage):
     def replace(self, path: str, data: bytes, version: str | None) -> None:
         with self._lock(path):
             if self.version(path) != version:
-                raise WriteConflictError(f"{path} in {self.uri} was replaced by another run; reading it again")
+                raise WriteConflictError(
+                    f"{path} in {self.uri} was replaced by another run; reading it again"
+                )
             self._put(path, data)
 
     def prepare(self) -> None:
@@ -192,7 +196,9 @@ class RemoteStorage(Storage):
     def replace(self, path: str, data: bytes, version: str | None) -> None:
         with self._guard, _store_errors(self.uri):
             if self.version(path) != version:
-                raise WriteConflictError(f"{path} in {self.uri} was replaced by another run; reading it again")
+                raise WriteConflictError(
+                    f"{path} in {self.uri} was replaced by another run; reading it again"
+                )
             self.fs.pipe_file(self._full(path), data)
 
 

@@ -158,9 +158,7 @@ class Tables:
             return current
         rows = pl.concat([current.frame, *(self.read_journal(e).select(current.frame.columns) for e in new)])
         kept = rows.sort("recorded_at", maintain_order=True).unique(schema.key, keep="last").sort(schema.key)
-        return Partition(
-            kept, tuple(sorted({*current.folded, *(e.name for e in new)})), "", current.version
-        )
+        return Partition(kept, tuple(sorted({*current.folded, *(e.name for e in new)})), "", current.version)
 
     def replace(self, table: str, edition: Edition, partition: Partition) -> None:
         """Writes the partition over the version it was read at.

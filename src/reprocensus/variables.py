@@ -59,7 +59,7 @@ class Cue(_Model):
     elsewhere: float | None = None
     #: Counts in at most so many sentences; the rules' own cap where not given.
     cap: int | None = None
-    #: A sentence with this cue alone is no quotable evidence.
+    #: Whether a sentence is quoted for this cue; if not, then only where there is nothing better.
     quotable: bool = True
     note: str = ""
 

@@ -48,7 +48,8 @@ WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="worker processes [default: one a processor]")
 ]
 ShardOption = Annotated[
-    int | None, typer.Option("--shard-size", min=1, max=5000, help="papers in one unit of work [default: 250]")
+    int | None,
+    typer.Option("--shard-size", min=1, max=5000, help="papers in one unit of work [default: 250]"),
 ]
 VenueOption = Annotated[str | None, typer.Option("--venue", help="venue of a folder's papers")]
 YearOption = Annotated[int | None, typer.Option("--year", help="year of a folder's papers")]

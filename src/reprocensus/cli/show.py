@@ -23,7 +23,9 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=_LOG_WIDTH)
 
 
-def statistics_table(groups: Sequence[Mapping[str, Any]], by: Sequence[str], variables: Sequence[Variable]) -> Table:
+def statistics_table(
+    groups: Sequence[Mapping[str, Any]], by: Sequence[str], variables: Sequence[Variable]
+) -> Table:
     """Shares in percent, one row a group."""
     table = Table(
         title="What empirical papers document, % (affiliation: % academic; empirical: % of all papers)",
@@ -77,7 +79,9 @@ def outcome_lines(outcome: RunOutcome, seconds: float) -> list[str]:
     """What a run did."""
     counts = outcome.report.counts
     done = {stage: counts[stage, "done"] for stage in ("fetch", "extract")}
-    judged = {o: n for (stage, o), n in counts.items() if stage == "judge" and o not in ("failed", "taken_over")}
+    judged = {
+        o: n for (stage, o), n in counts.items() if stage == "judge" and o not in ("failed", "taken_over")
+    }
     parts = [f"{done['fetch']} fetched", f"{done['extract']} extracted", f"{sum(judged.values())} judged"]
     if taken := counts["judge", "taken_over"]:
         parts.append(f"{taken} taken over from earlier runs")
@@ -90,20 +94,28 @@ def failure_lines(failures: pl.DataFrame) -> list[str]:
         return []
     groups = (
         failures.group_by("stage", "kind", "transient")
-        .agg(pl.len().alias("n"), pl.col("paper_id").sort().first(), pl.col("message").sort_by("paper_id").first())
+        .agg(
+            pl.len().alias("n"),
+            pl.col("paper_id").sort().first(),
+            pl.col("message").sort_by("paper_id").first(),
+        )
         .sort("stage", "kind")
     )
     lines = [f"{failures['paper_id'].n_unique()} papers have failures (table failures):"]
     for row in groups.iter_rows(named=True):
         again = "tried again by the next run" if row["transient"] else "not tried again by itself"
-        lines.append(f"  {row['stage']}: {row['n']} {row['kind']} ({again}), such as {row['paper_id']}: {row['message']}")
+        lines.append(
+            f"  {row['stage']}: {row['n']} {row['kind']} ({again}), such as {row['paper_id']}: {row['message']}"
+        )
     return [*lines, "to retry all of them: the same command with --retry-failed"]
 
 
 def print_reason(out: Console, reason: Reason, variable: Variable) -> None:
     """A verdict with its quotes in their context."""
     verdict, paper = reason.verdict, reason.paper
-    out.print(Text(f"{paper['title']}", "bold"), f"{reason.edition}, {paper['paper_id']}", sep="\n", highlight=False)
+    out.print(
+        Text(f"{paper['title']}", "bold"), f"{reason.edition}, {paper['paper_id']}", sep="\n", highlight=False
+    )
     out.print(f"[bold]{variable.title}: {escape(verdict['label'])}[/]", end="")
     confidence = verdict["confidence"]
     out.print("" if confidence is None else f"  (confidence {confidence:.2f})", highlight=False)

@@ -86,7 +86,9 @@ def _by_looks(row: Row, body: float) -> bool:
         return False
     if _STRICT_NUMBER.match(text) and _rest_is_title(text):
         return True
-    if text[-1] == "." or not (text[0].isupper() or text[0].isdigit()):
+    # `3D Shapes` begins like a heading, `9 end` like a numbered line of code.
+    opens = text[0].isupper() or (text[0].isdigit() and text[1:2].isalpha())
+    if text[-1] == "." or not opens or sum(map(str.isalpha, text)) < 4:
         return False
     if row.bold and row.size >= body - 0.1:
         return not ALGORITHM_LINE.match(text) and text[-1] != ":"

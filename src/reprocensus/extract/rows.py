@@ -11,6 +11,7 @@ _ORDINAL: Final = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 _SMALL_CAP: Final = re.compile(r"\b[A-Z]$")
 #: An address that justification has pulled apart at its points and strokes: `https : / / example . org/x`.
 _STRETCHED: Final = re.compile(r"https?(?: :|:(?= /)| ?: ?/ /)(?: ?[/.] ?|[^\s/.])*")
+_LONE_MARK: Final = re.compile(r" \^[\d,*†‡]{1,4}$")
 _LOOSE: Final = re.compile(r" *([-/_.:~=?&%#]) *")
 _ADDRESS: Final = re.compile(r"://|^//|www\.|^[\w.~-]+[/_.][\w./_~-]+$")
 _POINT: Final = re.compile(r" ?([:/.]) ?")
@@ -214,7 +215,7 @@ def _append(out: str, text: str, *, raised: bool, was_raised: bool) -> str:
     """Add a span's text; a raised one after a base is marked `^`, a leading one is set off by a space."""
     if not raised:
         # `1 The data set`: a footnote's own mark must not grow together with its first word.
-        if was_raised and _only_mark(out) and text[:1] not in (" ", "") and text[:1] not in ",;)":
+        if was_raised and text[:1].isalpha() and (_only_mark(out) or _LONE_MARK.search(out[-8:])):
             return out + " " + text
         return out + text
     lead = text.lstrip()
@@ -224,6 +225,9 @@ def _append(out: str, text: str, *, raised: bool, was_raised: bool) -> str:
     if ordinal or not (lead[0].isalnum() or lead[0] in "-−–+("):
         # `1st`, and marks that nobody takes for part of a number.
         return out + text
+    if out.endswith(" ") and out.rstrip()[-1].isalpha():
+        # `University ^2 Institute`: a mark that stands off belongs to what follows.
+        return out + "^" + lead
     return out.rstrip() + "^" + lead.replace("−", "-").replace("–", "-")
 
 

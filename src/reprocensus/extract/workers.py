@@ -1,30 +1,19 @@
 """Worker processes that extract PDFs under a time and a memory limit, so that no file can hurt the run."""
 
-import ctypes
-import math
-import multiprocessing
 import os
 import queue
-import resource
-import select
-import signal
-import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
 
 from reprocensus.errors import ExtractError
 from reprocensus.extract.failures import failure, is_out_of_memory
 from reprocensus.records import Extracted
-
-_PR_SET_PDEATHSIG: Final = 1
-_WATCH_INTERVAL_S: Final = 0.5
-_CPU_GRACE_S: Final = 10
+from reprocensus.workers import limit_cpu, start_worker, worker_context
 
 
 class ExtractPool:
@@ -50,9 +39,9 @@ class ExtractPool:
         return ProcessPool(
             max_workers=self._workers,
             max_tasks=self._max_tasks,
-            context=multiprocessing.get_context("forkserver"),
-            initializer=_start_worker,
-            initargs=(self._memory_mb * 1024 * 1024, os.getpid()),
+            context=worker_context(),
+            initializer=start_worker,
+            initargs=(os.getpid(), self._memory_mb, _prepare),
         )
 
     def __enter__(self) -> Self:
@@ -150,66 +139,13 @@ class ExtractPool:
 
 
 def _work(data: bytes, cpu_s: float) -> Extracted:
-    _limit_cpu(cpu_s)
+    limit_cpu(cpu_s)
     from reprocensus.extract.document import extract
 
     return extract(data)
 
 
-def _limit_cpu(seconds: float) -> None:
-    """Let the kernel end this process after so much more CPU time.
-
-    The last resort: a parser that loops in C lets no Python thread run, so that nothing else would end it
-    once the owner, which keeps the time, is gone.
-    """
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = math.ceil(used.ru_utime + used.ru_stime + seconds + _CPU_GRACE_S)
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
-def _start_worker(memory_bytes: int, owner: int) -> None:
-    _die_with_owner(owner)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Ctrl-C reaches the whole process group; the owner decides what happens to its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _prepare() -> None:
     from reprocensus.extract.pdf import silence
 
     silence()
-
-
-def _die_with_owner(owner: int) -> None:
-    """End this process when `owner` is gone, however it went.
-
-    A worker's parent is the fork server, which stays as long as a worker holds its pipe: the kernel's signal
-    at a parent's death comes only if the server dies first. So the owner itself is watched.
-    """
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    try:
-        handle = os.pidfd_open(owner)
-    except ProcessLookupError:
-        os._exit(1)
-    except (OSError, AttributeError):
-        handle = -1
-    threading.Thread(target=_watch, args=(owner, handle), daemon=True, name="owner-watch").start()
-
-
-def _watch(owner: int, handle: int) -> None:
-    if handle >= 0:
-        # Readable at the owner's end, even while nobody has collected it.
-        select.select([handle], [], [])
-    else:
-        while _alive(owner):
-            time.sleep(_WATCH_INTERVAL_S)
-    os._exit(1)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -63,7 +63,9 @@ def _paper(path: Path, number: int, text: str) -> Paper:
     elif line.official_url:
         location = line.official_url
     else:
-        raise SourceError(f"manifest {path}, line {number}: paper {line.id!r} has no file and no official_url")
+        raise SourceError(
+            f"manifest {path}, line {number}: paper {line.id!r} has no file and no official_url"
+        )
     return Paper(
         paper_id=line.id,
         edition=Edition(line.venue, line.year),
