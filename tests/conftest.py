@@ -104,7 +104,7 @@ def make_pdf(text: str = PAPER) -> bytes:
     """A PDF of one page, its first line in large type."""
     import pymupdf
 
-    with pymupdf.open() as pdf:
+    with pymupdf.open() as pdf:  # type: ignore[no-untyped-call]
         page = pdf.new_page()
         title, *lines = text.splitlines()
         page.insert_text((72, 60), title, fontsize=18)
@@ -113,7 +113,7 @@ def make_pdf(text: str = PAPER) -> bytes:
 
 
 def write_manifest(folder: Path, papers: Sequence[tuple[str, bytes | None]], venue: str = "TEST") -> Path:
-    """A manifest of papers (id, PDF; None leaves the file out), each in the edition that its id begins with."""
+    """A manifest of papers (id, PDF; None leaves the file out); an id begins with its edition."""
     lines = []
     for paper_id, data in papers:
         file = f"{paper_id}.pdf"

@@ -94,7 +94,9 @@ def test_quotes_stand_on_that_page_of_the_pdf(census: Path) -> None:
     found = 0
     chosen = random.Random(7).sample(quotes, 300)
     for paper_id, quote in chosen:
-        with pymupdf.open(census / "objects" / "pdf" / f"{documents[paper_id]}.pdf") as pdf:
+        with pymupdf.open(  # type: ignore[no-untyped-call]
+            census / "objects" / "pdf" / f"{documents[paper_id]}.pdf"
+        ) as pdf:
             pages = [pdf[n].get_text() for n in range(quote["page"] - 1, min(quote["page"] + 1, len(pdf)))]
         found += _letters(quote["text"]) in _letters("".join(pages))
     # A footnote or a formula may stand within the sentence in MuPDF's own order.

@@ -156,8 +156,8 @@ def test_two_writers_lose_nothing_and_readers_see_whole_partitions(tables: Table
     def read() -> None:
         while not stop.is_set():
             try:
-                # One open file is one version. Polars and DuckDB, given a path, open it once for its footer and
-                # again for its pages: docs/architecture.md says what that means for a partition replaced between.
+                # One open file is one version. Polars and DuckDB, given a path, open it for its footer and
+                # again for its pages: docs/architecture.md says what that means.
                 frame = pd.read_parquet(folder)
                 assert frame["paper_id"].is_unique
                 seen.append(len(frame))
@@ -186,9 +186,8 @@ def test_polars_duckdb_and_pandas_read_a_table_as_it_lies(tables: Tables, tmp_pa
         publish(tables, edition)
     folder = tmp_path / "tables" / "verdicts"
     by_polars = pl.read_parquet(folder)
-    by_duckdb = duckdb.sql(
-        f"SELECT venue, year, label, quotes[1].page FROM '{folder}/**/*.parquet' ORDER BY year"
-    )
+    query = f"SELECT venue, year, label, quotes[1].page FROM '{folder}/**/*.parquet' ORDER BY year"
+    by_duckdb = duckdb.connect().execute(query)
     by_pandas = pd.read_parquet(folder)
     assert sorted(by_polars.select("venue", "year").rows()) == [("ICML", 2015), ("NeurIPS", 2016)]
     assert by_duckdb.fetchall() == [("ICML", 2015, "Yes", 1), ("NeurIPS", 2016, "Yes", 1)]

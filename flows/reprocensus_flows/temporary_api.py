@@ -33,7 +33,7 @@ _START_LIMIT_S = 180
 
 
 def database_url() -> str:
-    """The SQLite file that keeps flow runs; one a Prefect version, since an older one cannot read a newer's."""
+    """The SQLite file that keeps flow runs; one a Prefect version, since none reads a later one's."""
     folder = Path(os.environ.get("PREFECT_HOME") or user_cache_path("reprocensus", ensure_exists=True))
     folder.mkdir(parents=True, exist_ok=True)
     name = f"prefect-{version('prefect')}.db"
@@ -89,8 +89,8 @@ def _wait(server: "subprocess.Popen[bytes]", url: str, complaints: list[bytes]) 
         time.sleep(0.1)
     said = b"".join(complaints[-5:]).decode("utf-8", "replace")
     raise RuntimeError(
-        f"Prefect's temporary API did not start within {_START_LIMIT_S} s; set PREFECT_API_URL to a server that "
-        f"runs, or look at what it said: {said or 'nothing'}"
+        f"Prefect's temporary API did not start within {_START_LIMIT_S} s; set PREFECT_API_URL to a server "
+        f"that runs, or look at what it said: {said or 'nothing'}"
     )
 
 

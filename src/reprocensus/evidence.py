@@ -61,12 +61,10 @@ def _fold(text: str) -> tuple[str, list[int]]:
     space = True
     for offset, character in enumerate(text):
         for plain in unicodedata.normalize("NFKC", character).translate(_SAME).casefold():
-            if plain.isspace():
-                if space:
-                    continue
-                plain = " "
-            space = plain == " "
-            folded.append(plain)
+            if plain.isspace() and space:
+                continue
+            space = plain.isspace()
+            folded.append(" " if space else plain)
             origin.append(offset)
     return "".join(folded), origin
 

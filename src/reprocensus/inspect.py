@@ -1,4 +1,4 @@
-"""Answers questions about a store from its tables: one verdict in its context, failures, statistics by group."""
+"""Answers questions about a store from its tables: one verdict in context, failures, statistics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,11 +39,13 @@ def find_paper(tables: Tables, name: str) -> tuple[Edition, Row]:
         for row in tables.read("papers", edition).frame.iter_rows(named=True)
     ]
     folded = name.casefold()
-    for match in (
-        lambda row: row["paper_id"] == name,
-        lambda row: row["paper_id"].casefold().endswith("/" + folded) or row["title"].casefold() == folded,
-    ):
-        found = [(edition, row) for edition, row in rows if match(row)]
+    exact = [(edition, row) for edition, row in rows if row["paper_id"] == name]
+    loose = [
+        (edition, row)
+        for edition, row in rows
+        if row["paper_id"].casefold().endswith("/" + folded) or row["title"].casefold() == folded
+    ]
+    for found in (exact, loose):
         if len(found) == 1:
             return found[0]
         if found:

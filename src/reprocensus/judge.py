@@ -1,4 +1,4 @@
-"""Turns an engine's answers into verdicts: checks labels, verifies quotes, keeps failures apart. One shard at a time."""
+"""Turns an engine's answers into verdicts: checks labels, verifies quotes, keeps failures apart."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class Judged:
 async def judge(
     engine: Engine, asked: Sequence[tuple[Document, Sequence[Variable]]], run_id: str
 ) -> list[Judged]:
-    """Judges each document on its variables, a limited number of papers side by side. Never raises for a paper."""
+    """Judges each document on its variables, some papers side by side. Never raises for a paper."""
     slots = asyncio.Semaphore(engine.papers_in_flight)
 
     async def one(document: Document, variables: Sequence[Variable]) -> list[Judged]:

@@ -6,7 +6,7 @@ import unicodedata
 
 
 def digest(data: bytes | str) -> str:
-    """SHA-256 of bytes, or of a string's UTF-8, in hex. Lone surrogates, which broken PDFs yield, are kept."""
+    """SHA-256 of bytes, or of a string's UTF-8, in hex. Keeps lone surrogates, which broken PDFs yield."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     return hashlib.sha256(raw).hexdigest()
 

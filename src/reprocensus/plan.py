@@ -46,7 +46,8 @@ class Held:
 class Work:
     """What is to be done for one paper. `variables` are those to judge if its text is new.
 
-    `record`: the source says something new of it. `title`: as the store has it. `pdf_sha256`: its PDF, where that need not be fetched.
+    `record`: the source says something new of it. `title`: as the store has it. `pdf_sha256`: its PDF, where
+    that need not be fetched.
     `attempts`: how often each input was tried before, by `failures.attempted`.
     """
 
@@ -207,10 +208,11 @@ class _Decision:
     def _waits(self, failures: Sequence[Mapping[str, Any]], stage: str, attempted: str) -> bool:
         """Whether this very attempt failed before, for good or often enough."""
         for failure in failures:
-            if failure["stage"] == stage and failure["attempted"] == attempted and not self.retry_failed:
-                if not failure["transient"] or failure["attempts"] >= self.max_attempts:
-                    self.waiting[stage] += 1
-                    return True
+            same = failure["stage"] == stage and failure["attempted"] == attempted
+            spent = not failure["transient"] or failure["attempts"] >= self.max_attempts
+            if same and spent and not self.retry_failed:
+                self.waiting[stage] += 1
+                return True
         return False
 
 

@@ -8,15 +8,16 @@ import os
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reprocensus.errors import SchemaError, UsageError
+from reprocensus.keys import digest
 from reprocensus.variables import Variable, parse_variable
 
-_SCALARS = {
+_SCALARS: dict[str, pa.DataType] = {
     "string": pa.string(),
     "int32": pa.int32(),
     "int64": pa.int64(),
@@ -48,7 +49,7 @@ class Column(_Model):
     fields: tuple[Member, ...] = ()
 
     @property
-    def arrow(self) -> pa.Field:
+    def arrow(self) -> "pa.Field[Any]":
         """The column as Arrow knows it."""
         if self.type == "list<struct>":
             members = [pa.field(m.name, _SCALARS[m.type]) for m in self.fields]
@@ -60,7 +61,7 @@ class Column(_Model):
 
 
 class TableSchema(_Model):
-    """One table. `key` is unique within a partition; `journaled` tables are folded from the runs' own files."""
+    """One table. `key` is unique within a partition; a `journaled` table is folded from runs' own files."""
 
     name: str
     version: int
@@ -99,14 +100,26 @@ def load_variables(names: tuple[str, ...] = ()) -> tuple[Variable, ...]:
         raise SchemaError(f"no variable files in {schemas_folder() / 'variables'}")
     if len({v.name for v in found}) < len(found) or len({v.order for v in found}) < len(found):
         raise SchemaError("two variable files share a name or an order: " + ", ".join(v.name for v in found))
+    found = [_with_gate(v, found) for v in found]
     known = {v.name for v in found}
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"unknown variable {', '.join(unknown)}; known: {', '.join(v.name for v in found)}")
     return tuple(v for v in found if not names or v.name in names)
 
 
+def _with_gate(variable: Variable, known: list[Variable]) -> Variable:
+    """The variable with a digest that covers the variable which decides whether it applies."""
+    gate = variable.rules.gate
+    if gate is None:
+        return variable
+    shas = [v.sha for v in known if v.name == gate.variable]
+    if not shas:
+        raise SchemaError(f"variable {variable.name} is gated by {gate.variable!r}, which does not exist")
+    return variable.model_copy(update={"sha": digest(f"{variable.sha} {shas[0]}")})
+
+
 def load_table(name: str) -> TableSchema:
-    """One table's schema. Raises `UsageError` if there is no such table, `SchemaError` if its file is wrong."""
+    """One table's schema. Raises `UsageError` for an unknown table, `SchemaError` for a wrong file."""
     return _table(schemas_folder(), name)
 
 

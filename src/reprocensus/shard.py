@@ -207,11 +207,11 @@ def _take_over(run: _ShardRun) -> None:
             continue
         rows = tables.read_journal(entry).filter(pl.col("paper_id").is_in(papers))
         for row in rows.iter_rows(named=True):
-            key = (row["paper_id"], verdict_key(*(row[column] for column in VERDICT_KEY)))
+            key = (str(row["paper_id"]), verdict_key(*(row[column] for column in VERDICT_KEY)))
             if key in wanted:
                 taken[key] = {**row, "recorded_at": datetime.now(UTC)}
-    for paper_id, key in taken:
-        gone = wanted[paper_id, key]
+    for paper_id, judgement in taken:
+        gone = wanted[paper_id, judgement]
         run.to_judge[paper_id] = tuple(v for v in run.to_judge[paper_id] if v != gone)
     run.save("verdicts", list(taken.values()), "t")
     run.count(Stage.JUDGE, "taken_over", len(taken))

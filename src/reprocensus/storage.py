@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, cast
 
 import fsspec
 from filelock import FileLock
+from typing_extensions import override
 
 from reprocensus.errors import StoreError, UsageError, WriteConflictError
 from reprocensus.settings import Settings
@@ -66,7 +67,7 @@ class Storage(ABC):
         """Whether the object is there."""
         return self.version(path) is not None
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027  (most stores need nothing)
         """Checks that the store can be written safely, and clears what a killed process left behind."""
 
 
@@ -97,6 +98,7 @@ class LocalStorage(Storage):
         self.root = root
         self.uri = str(root)
 
+    @override
     def version(self, path: str) -> str | None:
         try:
             stat = (self.root / path).stat()
@@ -104,20 +106,25 @@ class LocalStorage(Storage):
             return None
         return f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}"
 
+    @override
     def read(self, path: str) -> bytes:
         return (self.root / path).read_bytes()
 
+    @override
     def open(self, path: str) -> BinaryIO:
         return (self.root / path).open("rb")
 
+    @override
     def list(self, folder: str) -> list[str]:
         base = self.root / folder
         return sorted(p.relative_to(self.root).as_posix() for p in base.rglob("*") if p.is_file())
 
+    @override
     def create(self, path: str, data: bytes) -> None:
         if not (self.root / path).exists():
             self._put(path, data)
 
+    @override
     def replace(self, path: str, data: bytes, version: str | None) -> None:
         with self._lock(path):
             if self.version(path) != version:
@@ -126,6 +133,7 @@ class LocalStorage(Storage):
                 )
             self._put(path, data)
 
+    @override
     def prepare(self) -> None:
         with _store_errors(self.uri):
             (self.root / TEMPORARY).mkdir(parents=True, exist_ok=True)
@@ -168,18 +176,22 @@ class RemoteStorage(Storage):
     def _full(self, path: str) -> str:
         return f"{self.root}/{path}"
 
+    @override
     def version(self, path: str) -> str | None:
         try:
             return str(self.fs.ukey(self._full(path)))
         except FileNotFoundError:
             return None
 
+    @override
     def read(self, path: str) -> bytes:
         return cast(bytes, self.fs.cat_file(self._full(path)))
 
+    @override
     def open(self, path: str) -> BinaryIO:
         return cast(BinaryIO, self.fs.open(self._full(path), "rb"))
 
+    @override
     def list(self, folder: str) -> list[str]:
         try:
             found = self.fs.find(self._full(folder))
@@ -188,11 +200,13 @@ class RemoteStorage(Storage):
         prefix = self._full("").lstrip("/")
         return sorted(name.lstrip("/").removeprefix(prefix) for name in found)
 
+    @override
     def create(self, path: str, data: bytes) -> None:
         if not self.exists(path):
             with _store_errors(self.uri):
                 self.fs.pipe_file(self._full(path), data)
 
+    @override
     def replace(self, path: str, data: bytes, version: str | None) -> None:
         with self._guard, _store_errors(self.uri):
             if self.version(path) != version:
@@ -218,6 +232,7 @@ class S3Storage(RemoteStorage):
         )
         super().__init__(filesystem, root, f"s3://{root}")
 
+    @override
     def version(self, path: str) -> str | None:
         with _store_errors(self.uri):
             try:
@@ -225,11 +240,13 @@ class S3Storage(RemoteStorage):
             except FileNotFoundError:
                 return None
 
+    @override
     def create(self, path: str, data: bytes) -> None:
         if not self.exists(path):
             with _store_errors(self.uri):
                 self.fs.pipe_file(self._full(path), data)
 
+    @override
     def replace(self, path: str, data: bytes, version: str | None) -> None:
         condition = {"IfMatch": version} if version else {"IfNoneMatch": "*"}
         bucket, _, key = self._full(path).partition("/")
@@ -241,6 +258,7 @@ class S3Storage(RemoteStorage):
                     raise WriteConflictError(f"{path} in {self.uri} was replaced by another run") from error
                 raise
 
+    @override
     def prepare(self) -> None:
         """Raises `StoreError` unless the bucket honours conditional puts."""
         probe = f"{LOCKS}/probe-{uuid.uuid4().hex}"

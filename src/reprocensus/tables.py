@@ -74,7 +74,7 @@ def empty_frame(table: TableSchema) -> pl.DataFrame:
 
 
 def frame_of(table: TableSchema, rows: Iterable[Row]) -> pl.DataFrame:
-    """Rows as a frame with the table's types. Raises `pa.ArrowInvalid` where a value does not fit its column."""
+    """Rows as a frame with the table's types. Raises `pa.ArrowInvalid` where a value does not fit."""
     return _polars(pa.Table.from_pylist([dict(row) for row in rows], schema=table.arrow))
 
 
@@ -173,7 +173,7 @@ class Tables:
     def update(self, table: str, edition: Edition, change: Callable[[Partition], Partition]) -> Partition:
         """Reads, changes and replaces the partition until nobody else came between.
 
-        `change` must be a pure function of what it is given; where it returns its argument nothing is written.
+        `change` is a pure function of what it is given; where it returns its argument nothing is written.
         """
         for attempt in stamina.retry_context(on=WriteConflictError, attempts=20, wait_max=2.0, timeout=120):
             with attempt:

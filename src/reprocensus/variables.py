@@ -142,6 +142,8 @@ class Variable(_Model):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     order: int
     title: str
+    #: Heads a column of a table.
+    short: str
     question: str
     labels: tuple[str, ...]
     #: The label whose share is reported.

@@ -25,7 +25,7 @@ def worker_context() -> BaseContext:
 
 
 def start_worker(owner: int, memory_mb: int | None, prepare: Callable[[], None] | None = None) -> None:
-    """Initialises a worker process: it ends with process `owner` and keeps to `memory_mb` of address space."""
+    """Initialises a worker: it ends with process `owner` and keeps to `memory_mb` of address space."""
     die_with(owner)
     if memory_mb:
         limit = memory_mb * 2**20

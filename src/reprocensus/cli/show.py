@@ -28,16 +28,16 @@ def statistics_table(
 ) -> Table:
     """Shares in percent, one row a group."""
     table = Table(
-        title="What empirical papers document, % (affiliation: % academic; empirical: % of all papers)",
-        caption="n/7: mean documentation score.  repr: mean reproducibility score.  -: nothing to share.",
+        title="What empirical papers document, in % (empir. and acad.: of all papers)",
+        caption="score: mean documentation score, 0 to 7.  repr.: mean reproducibility score.",
     )
     for name in by:
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     table.add_column("papers", justify="right")
     for variable in variables:
-        table.add_column(variable.title, justify="right")
-    table.add_column("n/7", justify="right")
-    table.add_column("repr", justify="right")
+        table.add_column(variable.short, justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("repr.", justify="right")
     for group in groups:
         shares = [_percent(group["variables"][v.name]["share"]) for v in variables]
         scores = [_score(group["documentation_score"]), _score(group["reproducibility_score"])]
@@ -105,7 +105,8 @@ def failure_lines(failures: pl.DataFrame) -> list[str]:
     for row in groups.iter_rows(named=True):
         again = "tried again by the next run" if row["transient"] else "not tried again by itself"
         lines.append(
-            f"  {row['stage']}: {row['n']} {row['kind']} ({again}), such as {row['paper_id']}: {row['message']}"
+            f"  {row['stage']}: {row['n']} {row['kind']} ({again}), "
+            f"such as {row['paper_id']}: {row['message']}"
         )
     return [*lines, "to retry all of them: the same command with --retry-failed"]
 

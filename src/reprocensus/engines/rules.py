@@ -52,7 +52,7 @@ class RulesEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool:
-            self._pool.stop()
+            self._pool.stop()  # type: ignore[no-untyped-call]
             self._pool.join()
 
     async def ask(
@@ -64,7 +64,7 @@ class RulesEngine:
         needed = self._with_gates(variables)
         future = self._pool.schedule(judge_paper, args=(document, needed), timeout=self._timeout_s)
         try:
-            answers: Mapping[str, Answer] = await asyncio.wrap_future(future)
+            answers = await asyncio.wrap_future(future)
         except TimeoutError as error:
             kind = JudgeError("timeout", f"the rules took longer than {self._timeout_s:g} s", transient=True)
             raise kind from error

@@ -42,8 +42,8 @@ def list_papers(sources: Iterable[str], options: SourceOptions, limit: int | Non
             before = papers.setdefault(paper.paper_id, paper)
             if (before.edition, before.location) != (paper.edition, paper.location):
                 raise SourceError(
-                    f"paper_id {paper.paper_id!r} is listed twice, for {before.location} and {paper.location}; "
-                    "every paper needs an id of its own"
+                    f"paper_id {paper.paper_id!r} is listed twice, for {before.location} and "
+                    f"{paper.location}; every paper needs an id of its own"
                 )
     return list(papers.values())[:limit]
 
