@@ -109,6 +109,31 @@ def _letters(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", text).lower() if c.isascii() and c.isalpha())
 
 
+def test_agreement_with_the_labels_of_the_existing_census(
+    census: Path, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prints the README's figures. `not_applicable` counts as No, which is all the labels know."""
+    lines = (shared / "corpus" / "labels.jsonl").read_text().splitlines()
+    labels = {line["id"]: line["labels"] for line in map(json.loads, lines)}
+    ours = {(p, v): label for p, v, label in verdicts(census).select("paper_id", "variable", "label").rows()}
+    told = []
+    for variable in load_variables():
+        pairs = [
+            (ours[paper_id, variable.name].replace("not_applicable", "No"), theirs[variable.name])
+            for paper_id, theirs in labels.items()
+        ]
+        agreement = sum(a == b for a, b in pairs) / len(pairs)
+        majority = max(sum(b == label for _, b in pairs) for label in variable.labels) / len(pairs)
+        told.append((variable.name, agreement, majority))
+        assert agreement >= majority, f"{variable.name}: always the commonest label would be right more often"
+    mean = sum(agreement for _, agreement, _ in told) / len(told)
+    with capsys.disabled():
+        print(f"\nagreement on {len(labels)} papers (beside it: always the commonest label)")
+        for name, agreement, majority in (*told, ("mean", mean, sum(m for *_, m in told) / len(told))):
+            print(f"{name:<24} {agreement:.3f}  ({majority:.3f})")
+    assert mean >= 0.92
+
+
 def test_again_does_nothing_and_says_so_in_seconds(census: Path, shared: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in census.rglob("*.parquet")}
     started = time.monotonic()

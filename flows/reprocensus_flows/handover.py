@@ -20,7 +20,8 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
         ReprocensusError: the run could not go on; its row in `runs` says why.
     """
     defaults = {
-        "PREFECT_LOGGING_LEVEL": "WARNING",
+        # What goes wrong is raised, told in one line and kept in `runs`: no need of tracebacks beside it.
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "DO_NOT_TRACK": "1",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -15,7 +16,7 @@ from reprocensus.outcome import RunOutcome
 from reprocensus.plan import Plan
 from reprocensus.variables import Variable
 
-_LOG_WIDTH = 120
+_LOG_WIDTH = 160
 
 
 def console() -> Console:
@@ -28,16 +29,19 @@ def statistics_table(
 ) -> Table:
     """Shares in percent, one row a group."""
     table = Table(
-        title="What empirical papers document, in % (empir. and acad.: of all papers)",
+        title="What empirical papers document, in % (emp. and acad.: of all papers)",
+        box=SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
         caption="score: mean documentation score, 0 to 7.  repr.: mean reproducibility score.",
     )
     for name in by:
-        table.add_column(name, no_wrap=True)
-    table.add_column("papers", justify="right")
+        table.add_column(name, overflow="fold", min_width=10 if name == "venue" else 4)
+    table.add_column("n", justify="right", no_wrap=True)
     for variable in variables:
-        table.add_column(variable.short, justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("repr.", justify="right")
+        table.add_column(variable.short, justify="right", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("repr.", justify="right", no_wrap=True)
     for group in groups:
         shares = [_percent(group["variables"][v.name]["share"]) for v in variables]
         scores = [_score(group["documentation_score"]), _score(group["reproducibility_score"])]
