@@ -1,7 +1,7 @@
 """Fetches a paper's PDF into the store, once by content.
 
 Outcomes that are failures (`FetchError.kind`): `not_found`, `unreadable`, `empty`, `html`, `gzip`,
-`not_pdf`, `truncated`, `too_large`, `http_status`, `connection`, `bad_location`.
+`not_pdf`, `too_large`, `http_status`, `connection`, `bad_location`.
 """
 
 import os

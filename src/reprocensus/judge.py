@@ -1,7 +1,7 @@
 """Turns an engine's answers into verdicts: checks labels, verifies quotes, keeps failures apart."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -23,20 +23,25 @@ class Judged:
 
 
 async def judge(
-    engine: Engine, asked: Sequence[tuple[Document, Sequence[Variable]]], run_id: str
-) -> list[Judged]:
-    """Judges each document on its variables, some papers side by side. Never raises for a paper."""
+    engine: Engine,
+    asked: Sequence[tuple[Document, Sequence[Variable]]],
+    run_id: str,
+    take: Callable[[Judged], None],
+) -> None:
+    """Judges each document on its variables, some papers side by side, and hands over what comes of each.
+
+    `take` is called in the caller's thread. Never raises for a paper's sake.
+    """
     slots = asyncio.Semaphore(engine.papers_in_flight)
 
-    async def one(document: Document, variables: Sequence[Variable]) -> list[Judged]:
+    async def one(document: Document, variables: Sequence[Variable]) -> None:
         async with slots:
             answers = await _ask(engine, document, variables)
-        return [
-            Judged(document, v, _outcome(engine, document, v, answers.get(v.name), run_id)) for v in variables
-        ]
+        for variable in variables:
+            outcome = _outcome(engine, document, variable, answers.get(variable.name), run_id)
+            take(Judged(document, variable, outcome))
 
-    judged = await asyncio.gather(*(one(document, variables) for document, variables in asked))
-    return [outcome for paper in judged for outcome in paper]
+    await asyncio.gather(*(one(document, variables) for document, variables in asked))
 
 
 async def _ask(

@@ -4,8 +4,7 @@ Offsets are counted in Unicode code points of `Document.text`, half open: `text[
 Pages are counted from 1. Times are timezone-aware UTC.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -180,14 +179,3 @@ class Failure:
     failed_at: datetime
     variable: str | None = None
     attempts: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many of something came out how, by outcome name."""
-
-    by_outcome: dict[str, int] = field(default_factory=dict)
-
-    def total(self, outcomes: Sequence[str]) -> int:
-        """Sum over the outcomes named."""
-        return sum(self.by_outcome.get(name, 0) for name in outcomes)

@@ -170,25 +170,25 @@ def _judge(run: _ShardRun) -> None:
     asked = [
         (run.documents[name], [variables[v] for v in names]) for name, names in run.to_judge.items() if names
     ]
-    judged = asyncio.run(judge(shop.engine, asked, shop.run_id))
+    verdicts: list[Verdict] = []
+    asyncio.run(judge(shop.engine, asked, shop.run_id, lambda judged: _take(run, judged, verdicts)))
     now = datetime.now(UTC)
-    run.save("verdicts", [verdict_row(v, now) for v in _sorted_out(run, judged)])
+    run.save("verdicts", [verdict_row(v, now) for v in verdicts])
     run.save_failures("b")
 
 
-def _sorted_out(run: _ShardRun, judged: list[Judged]) -> list[Verdict]:
-    verdicts = []
-    for item in judged:
-        if isinstance(item.outcome, Verdict):
-            verdicts.append(item.outcome)
-            run.count(Stage.JUDGE, item.outcome.label)
-            run.report.prompt_tokens += item.outcome.prompt_tokens
-            run.report.cached_tokens += item.outcome.cached_tokens
-            run.report.output_tokens += item.outcome.output_tokens
-        else:
-            attempted = run.shop.judging.key(item.document.text_sha256, item.variable)
-            run.fail(run.works[item.document.paper_id], item.outcome, attempted, item.variable.name)
-    return verdicts
+def _take(run: _ShardRun, judged: Judged, verdicts: list[Verdict]) -> None:
+    """Puts an outcome where it belongs."""
+    if isinstance(judged.outcome, Verdict):
+        verdict = judged.outcome
+        verdicts.append(verdict)
+        run.count(Stage.JUDGE, verdict.label)
+        run.report.prompt_tokens += verdict.prompt_tokens
+        run.report.cached_tokens += verdict.cached_tokens
+        run.report.output_tokens += verdict.output_tokens
+    else:
+        attempted = run.shop.judging.key(judged.document.text_sha256, judged.variable)
+        run.fail(run.works[judged.document.paper_id], judged.outcome, attempted, judged.variable.name)
 
 
 def _take_over(run: _ShardRun) -> None:
