@@ -39,7 +39,7 @@ check: $(VENV)/installed-dev  ## lint, check the formatting and the types
 	@$(BIN)/mypy --strict
 
 clean:  ## remove .venv, data and caches
-	rm -rf $(VENV) data dist build $(CACHES)
+	rm -rf $(VENV) data data-2 dist build $(CACHES)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/made-for:

@@ -12,7 +12,7 @@ FLOWS = sorted((ROOT / "flows").rglob("*.py"))
 
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [
-    {"errors", "records", "outcome"},
+    {"errors", "records", "outcome", "validation"},
     {"keys", "variables", "prompt", "evidence", "sentences", "reading", "lexical"},
     {"schemas", "settings", "request", "workers"},
     {"storage", "tables", "state", "rows"},

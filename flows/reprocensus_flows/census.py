@@ -13,6 +13,7 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -23,7 +24,7 @@ from reprocensus.publish import publish
 from reprocensus.records import Edition
 from reprocensus.request import RunRequest
 from reprocensus.runs import Run
-from reprocensus.settings import Settings
+from reprocensus.settings import load_settings
 from reprocensus.shard import Workshop, process_shard
 
 #: What the command line has prepared already, and whom to tell of progress.
@@ -65,15 +66,14 @@ def census(request: RunRequest) -> RunOutcome:
         ReprocensusError: the request is wrong, or the store cannot be used.
     """
     given = session.get()
-    prepared, progress = given if given else (prepare(request, Settings()), _silent)
+    prepared, progress = given if given else (prepare(request, load_settings()), _silent)
     with running(prepared, progress) as (run, shop):
         report = ShardReport()
         try:
             problems = _work(prepared, shop, report)
         except BaseException as error:
-            _save(
-                run, shop, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", report, error
-            )
+            stopped = isinstance(error, KeyboardInterrupt | TerminationSignal)
+            _save(run, shop, "interrupted" if stopped else "failed", report, error)
             raise
         if problems:
             _save(run, shop, "failed", report, problems[0])
@@ -139,7 +139,7 @@ def _finish(futures: list[PrefectFuture[Any]], take: Callable[[Any], None]) -> l
 
 
 def _save(run: Run, shop: Workshop, status: str, report: ShardReport, error: BaseException | None) -> None:
-    message = f"{type(error).__name__}: {error}" if error else None
+    message = f"{type(error).__name__}: {error}".removesuffix(": ") if error else None
     run.save(shop.tables, status, report, message)
 
 

@@ -17,6 +17,7 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
     Uses the API that `PREFECT_API_URL` names, or a temporary one.
 
     Raises:
+        KeyboardInterrupt: the run was asked to end, by Ctrl-C or SIGTERM.
         ReprocensusError: the run could not go on; its row in `runs` says why.
     """
     defaults = {
@@ -37,6 +38,7 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
                 os.environ["PREFECT_API_URL"] = stack.enter_context(temporary_api())
                 stack.callback(os.environ.pop, "PREFECT_API_URL", None)
                 imported.result()
+        from prefect.exceptions import TerminationSignal
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         from reprocensus_flows.census import census, session
@@ -44,7 +46,11 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
         stack.enter_context(temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}))
         token = session.set((prepared, progress))
         stack.callback(session.reset, token)
-        return census(prepared.request)
+        try:
+            return census(prepared.request)
+        except TerminationSignal as signal:
+            # To whoever called, being asked to end is one thing, whatever asked.
+            raise KeyboardInterrupt from signal
 
 
 def _import_flow() -> None:

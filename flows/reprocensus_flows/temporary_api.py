@@ -63,6 +63,8 @@ def temporary_api() -> Iterator[str]:
         stderr=subprocess.PIPE,
         pass_fds=[listening.fileno()],
         env=environment,
+        # Ctrl-C goes to a terminal's whole process group; the run still needs the API to end in order.
+        start_new_session=True,
     )
     listening.close()
     complaints: list[bytes] = []

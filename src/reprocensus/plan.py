@@ -78,11 +78,12 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do. `waiting` counts, by stage, papers or variables that failed for good earlier."""
+    """What a run would do. `waiting` counts, by stage, what failed earlier and is not tried again."""
 
     works: tuple[Work, ...]
     n_papers: int
     n_done: int
+    n_waiting: int
     waiting: Mapping[str, int]
     unpublished: tuple[Edition, ...]
 
@@ -97,7 +98,7 @@ class Plan:
         return sorted({w.paper.edition for w in self.works} | set(self.unpublished))
 
     def counts(self) -> dict[str, int]:
-        """Papers listed and done, and what would be fetched, extracted and judged.
+        """Papers listed, done and waiting, and what would be fetched, extracted and judged.
 
         Papers that are yet to be read count in `judge` with all their variables.
         """
@@ -107,7 +108,7 @@ class Plan:
             "fetch": sum(w.fetch for w in self.works),
             "extract": sum(w.extract for w in self.works),
             "judge": sum(len(w.variables) for w in self.works),
-            "waiting": sum(self.waiting.values()),
+            "waiting": self.n_waiting,
         }
 
     def shards(self, size: int) -> Iterator[Shard]:
@@ -132,10 +133,18 @@ def make_plan(
     """The plan for papers, given the state of each of their editions and a way to stamp a location."""
     known = {edition: _Known(state) for edition, state in states.items()}
     decision = _Decision(judging, stamp, retry_failed, max_attempts)
-    decided = [decision.work(paper, known[paper.edition]) for paper in papers]
-    works = [work for work in decided if work.anything]
+    works = []
+    n_waiting = 0
+    for paper in papers:
+        before = decision.waiting.total()
+        work = decision.work(paper, known[paper.edition])
+        if work.anything:
+            works.append(work)
+        else:
+            n_waiting += decision.waiting.total() > before
+    n_done = len(papers) - len(works) - n_waiting
     unpublished = tuple(sorted(e for e, state in states.items() if state.needs_publishing))
-    return Plan(tuple(works), len(papers), len(papers) - len(works), dict(decision.waiting), unpublished)
+    return Plan(tuple(works), len(papers), n_done, n_waiting, dict(decision.waiting), unpublished)
 
 
 class _Known:

@@ -2,8 +2,11 @@
 
 import os
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reprocensus.errors import UsageError
+from reprocensus.validation import complaints
 
 
 class Settings(BaseSettings):
@@ -28,3 +31,13 @@ class Settings(BaseSettings):
     s3_key: SecretStr | None = Field(None, description="S3 access key; the usual AWS chain when unset")
     s3_secret: SecretStr | None = Field(None, description="S3 secret key")
     s3_region: str | None = Field(None, description="S3 region")
+
+
+def load_settings() -> Settings:
+    """The settings that the environment gives. Raises `UsageError` naming those that are wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise UsageError(
+            f"settings from the environment (REPROCENSUS_<NAME>): {complaints(error)}"
+        ) from error

@@ -214,4 +214,5 @@ def _take_over(run: _ShardRun) -> None:
         gone = wanted[paper_id, judgement]
         run.to_judge[paper_id] = tuple(v for v in run.to_judge[paper_id] if v != gone)
     run.save("verdicts", list(taken.values()), "t")
-    run.count(Stage.JUDGE, "taken_over", len(taken))
+    if taken:
+        run.count(Stage.JUDGE, "taken_over", len(taken))

@@ -193,10 +193,11 @@ class RemoteStorage(Storage):
 
     @override
     def list(self, folder: str) -> list[str]:
-        try:
-            found = self.fs.find(self._full(folder))
-        except FileNotFoundError:
-            return []
+        with _store_errors(self.uri):
+            try:
+                found = self.fs.find(self._full(folder))
+            except FileNotFoundError:
+                return []
         prefix = self._full("").lstrip("/")
         return sorted(name.lstrip("/").removeprefix(prefix) for name in found)
 
@@ -292,7 +293,7 @@ def _store_errors(uri: str) -> Iterator[None]:
     """Turns what a filesystem raises into a `StoreError` that says which store and what to check."""
     try:
         yield
-    except (StoreError, FileNotFoundError):
+    except StoreError:
         raise
     except Exception as error:
         # Botocore's and aiohttp's errors share no base class, hence the wide net.

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from reprocensus.errors import SchemaError
 from reprocensus.keys import digest
 from reprocensus.records import COMMON_LABELS, NOT_APPLICABLE, SectionKind
+from reprocensus.validation import complaints
 
 #: A word as cues and the index of a paper's words have it: a run of letters or of digits.
 WORD = re.compile(r"[^\W\d_]+|\d+")
@@ -183,7 +184,9 @@ def parse_variable(source: bytes, origin: str) -> Variable:
     try:
         data = tomllib.loads(source.decode("utf-8"))
         return Variable.model_validate({**data, "sha": digest(source)})
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        raise SchemaError(f"variable file {origin}: {complaints(error)}") from error
+    except ValueError as error:
         raise SchemaError(f"variable file {origin}: {error}") from error
 
 

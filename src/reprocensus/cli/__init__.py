@@ -1,5 +1,9 @@
-"""The command line. Exit codes: 0 all well, 1 something failed that should have worked, 2 a wrong request."""
+"""The command line.
 
+Exit codes: 0 all well, 1 something failed that should have worked, 2 a wrong request, 130 interrupted.
+"""
+
+import logging
 import sys
 
 from reprocensus.errors import ReprocensusError, UsageError
@@ -9,8 +13,10 @@ def main() -> None:
     """Runs the command line; errors raised on purpose become one line on standard error."""
     from reprocensus.cli.app import app
 
+    # A retry that succeeds is no news; one that does not raises.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
     try:
-        app()
+        app(standalone_mode=True)
     except ReprocensusError as error:
         print(f"reprocensus: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)

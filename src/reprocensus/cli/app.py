@@ -1,6 +1,7 @@
 """The commands."""
 
 import json
+import sys
 import time
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,7 +18,7 @@ from reprocensus.inspect import GROUPS, explain, failures, group_statistics
 from reprocensus.outcome import RunOutcome
 from reprocensus.request import DEFAULT_SOURCE, RunRequest
 from reprocensus.schemas import load_variables
-from reprocensus.settings import Settings
+from reprocensus.settings import Settings, load_settings
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Sources = Annotated[
@@ -52,7 +54,9 @@ ShardOption = Annotated[
     typer.Option("--shard-size", min=1, max=5000, help="papers in one unit of work [default: 250]"),
 ]
 VenueOption = Annotated[str | None, typer.Option("--venue", help="venue of a folder's papers")]
-YearOption = Annotated[int | None, typer.Option("--year", help="year of a folder's papers")]
+YearOption = Annotated[
+    int | None, typer.Option("--year", min=1900, max=2100, help="year of a folder's papers")
+]
 RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="try papers again that failed for good earlier")
 ]
@@ -84,7 +88,7 @@ def run(
 
     Exit code 1 if anything failed in this run, 2 if the request is wrong.
     """
-    settings = Settings()
+    settings = load_settings()
     prepared = prepare(
         _request(
             settings, sources, store, engine, variables, limit, workers, shard_size, venue, year, retry_failed
@@ -117,7 +121,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would fetch, extract and judge, and do none of it."""
-    settings = Settings()
+    settings = load_settings()
     request = _request(
         settings, sources, store, engine, variables, limit, workers, shard_size, venue, year, retry_failed
     )
@@ -125,7 +129,7 @@ def plan(
     if as_json:
         print(json.dumps(planned.counts()))
     else:
-        print("\n".join(show.plan_lines(planned)))
+        show.print_lines(show.plan_lines(planned))
 
 
 @app.command()
@@ -182,9 +186,9 @@ def variables(as_json: JsonOption = False) -> None:
         print(json.dumps([v.model_dump(exclude={"rules"}) for v in known]))
         return
     for v in known:
-        print(f"{v.name}  ({', '.join(v.labels)})  {v.sha[:12]}\n    {v.question}")
-        for label, criterion in v.criteria.items():
-            print(f"    {label}: {criterion}")
+        criteria = [f"    {label}: {criterion}" for label, criterion in v.criteria.items()]
+        head = f"{v.name}  ({', '.join(v.labels)})  {v.sha[:12]}"
+        show.print_lines([head, f"    {v.question}", *criteria])
 
 
 def _request(
@@ -220,7 +224,7 @@ def _request(
 
 
 def _tables(store: str | None) -> Tables:
-    settings = Settings()
+    settings = load_settings()
     return Tables(open_storage(store or settings.store, settings))
 
 
@@ -229,10 +233,17 @@ def _hand_over(prepared: Prepared, *, quiet: bool) -> RunOutcome:
     found = entry_points(group="reprocensus.flows", name="run")
     if not found:
         raise UsageError("nothing is installed that runs flows; install the package rather than a copy of it")
+    # A store that cannot be written should be known before seconds go into starting Prefect.
+    prepared.tables.storage.prepare()
     counts = prepared.plan.counts()
     totals = {**counts, "publish": len(prepared.plan.editions)}
-    with progress_display(totals, quiet=quiet) as progress:
-        outcome: RunOutcome = next(iter(found)).load()(prepared, progress)
+    try:
+        with progress_display(totals, quiet=quiet) as progress:
+            outcome: RunOutcome = next(iter(found)).load()(prepared, progress)
+    except KeyboardInterrupt as interrupt:
+        again = "interrupted; the same command goes on where it stopped"
+        print(f"reprocensus: {again}", file=sys.stderr)
+        raise typer.Exit(130) from interrupt
     return outcome
 
 
@@ -245,6 +256,9 @@ def _summary(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> 
         "store": prepared.tables.storage.uri,
         "plan": prepared.plan.counts(),
         "counts": [{"stage": s, "outcome": o, "n": n} for (s, o), n in sorted(report.items())],
+        "failures": failures(prepared.tables, prepared.plan.editions)
+        .select("paper_id", "stage", "variable", "kind", "transient", "attempts", "message", "run_id")
+        .to_dicts(),
     }
 
 
@@ -256,9 +270,8 @@ def _report(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> N
     out.print(show.statistics_table(groups, GROUPS, every))
     if outcome:
         lines = show.outcome_lines(outcome, seconds)
-        lines += show.failure_lines(failures(tables, plan.editions))
+        lines += show.failure_lines(failures(tables, plan.editions), outcome.run_id)
     else:
-        lines = [f"nothing to do: all {plan.n_papers} papers are done, {plan.n_done} unchanged"]
+        lines = [f"nothing to do: {plan.n_done} of {plan.n_papers} papers are done and unchanged"]
         lines += show.waiting_lines(plan)
-    for line in [*lines, f"tables: {tables.storage.uri}/tables"]:
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
+    show.print_lines([*lines, f"tables: {tables.storage.uri}/tables"])

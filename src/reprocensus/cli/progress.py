@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from reprocensus.outcome import Progress as Tell
 
@@ -37,26 +37,28 @@ def progress_display(totals: Mapping[str, int], *, quiet: bool = False) -> Itera
 @contextmanager
 def _bars(totals: Mapping[str, int]) -> Iterator[Tell]:
     columns = (
-        TextColumn("{task.description:<10}"),
+        TextColumn("{task.description:<16}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("[red]{task.fields[failed]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        starting = bars.add_task("starting", total=None, failed="")
-        tasks: dict[str, TaskID] = {}
+        starting = bars.add_task("starting Prefect", total=None, failed="")
+        tasks = {s: bars.add_task(s, total=totals.get(s, 0), failed="", visible=False) for s in _STAGES}
         failed: Counter[str] = Counter()
+        guard = threading.Lock()
 
         def tell(stage: str, outcome: str, n: int) -> None:
-            if stage not in _STAGES:
+            if stage not in tasks:
                 return
-            if not tasks:
+            with guard:
                 bars.update(starting, visible=False)
-                tasks.update({s: bars.add_task(s, total=totals.get(s, 0), failed="") for s in _STAGES})
-            failed[stage] += n if outcome == "failed" else 0
-            words = f"{failed[stage]} failed" if failed[stage] else ""
-            bars.update(tasks[stage], advance=n, failed=words)
+                for task in tasks.values():
+                    bars.update(task, visible=True)
+                failed[stage] += n if outcome == "failed" else 0
+                words = f"{failed[stage]} failed" if failed[stage] else ""
+                bars.update(tasks[stage], advance=n, failed=words)
 
         yield tell
 

@@ -24,6 +24,13 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=_LOG_WIDTH)
 
 
+def print_lines(lines: Sequence[str]) -> None:
+    """Plain lines, wrapped at words on a terminal and whole elsewhere."""
+    out = console()
+    for line in lines:
+        out.print(line, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+
+
 def statistics_table(
     groups: Sequence[Mapping[str, Any]], by: Sequence[str], variables: Sequence[Variable]
 ) -> Table:
@@ -33,7 +40,7 @@ def statistics_table(
         box=SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
-        caption="score: mean documentation score, 0 to 7.  repr.: mean reproducibility score.",
+        caption="n: papers (20/45: 20 of 45 judged).  score: documentation, 0 to 7.",
     )
     for name in by:
         table.add_column(name, overflow="fold", min_width=10 if name == "venue" else 4)
@@ -45,7 +52,9 @@ def statistics_table(
     for group in groups:
         shares = [_percent(group["variables"][v.name]["share"]) for v in variables]
         scores = [_score(group["documentation_score"]), _score(group["reproducibility_score"])]
-        table.add_row(*(str(group[name]) for name in by), str(group["n_papers"]), *shares, *scores)
+        n, judged = group["n_papers"], group["n_papers"] - group["n_failed"]
+        papers = str(n) if judged == n else f"{judged}/{n}"
+        table.add_row(*(str(group[name]) for name in by), papers, *shares, *scores)
     return table
 
 
@@ -61,7 +70,7 @@ def plan_lines(plan: Plan) -> list[str]:
     """What a run would do."""
     n = plan.counts()
     lines = [
-        f"{n['papers']} papers listed, {n['done']} of them done already",
+        f"{n['papers']} papers listed, {n['done']} of them with nothing left to do",
         f"to fetch    {n['fetch']} PDFs",
         f"to extract  {n['extract']} PDFs",
         f"to judge    {n['judge']} verdicts",
@@ -76,7 +85,7 @@ def waiting_lines(plan: Plan) -> list[str]:
     if not sum(plan.waiting.values()):
         return []
     stages = ", ".join(f"{n} at {stage}" for stage, n in sorted(plan.waiting.items()) if n)
-    return [f"waiting     {stages}: failed for good earlier; try again with --retry-failed"]
+    return [f"{plan.n_waiting} papers failed earlier and wait ({stages}); try again with --retry-failed"]
 
 
 def outcome_lines(outcome: RunOutcome, seconds: float) -> list[str]:
@@ -92,10 +101,11 @@ def outcome_lines(outcome: RunOutcome, seconds: float) -> list[str]:
     return [f"run {outcome.run_id} {outcome.status} in {seconds:.0f} s: {', '.join(parts)}"]
 
 
-def failure_lines(failures: pl.DataFrame) -> list[str]:
-    """Failures by stage and kind, each with an example and what to do."""
+def failure_lines(failures: pl.DataFrame, run_id: str) -> list[str]:
+    """Failures that stand, by stage and kind, each with an example and what to do."""
     if failures.is_empty():
         return []
+    new = failures.filter(run_id=run_id)["paper_id"].n_unique()
     groups = (
         failures.group_by("stage", "kind", "transient")
         .agg(
@@ -105,9 +115,10 @@ def failure_lines(failures: pl.DataFrame) -> list[str]:
         )
         .sort("stage", "kind")
     )
-    lines = [f"{failures['paper_id'].n_unique()} papers have failures (table failures):"]
+    papers = failures["paper_id"].n_unique()
+    lines = [f"{papers} papers have failures, {new} of them in this run (all of them: table failures):"]
     for row in groups.iter_rows(named=True):
-        again = "tried again by the next run" if row["transient"] else "not tried again by itself"
+        again = "tried again by the next runs" if row["transient"] else "not tried again by itself"
         lines.append(
             f"  {row['stage']}: {row['n']} {row['kind']} ({again}), "
             f"such as {row['paper_id']}: {row['message']}"

@@ -8,6 +8,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from reprocensus.errors import SourceError
@@ -51,6 +52,9 @@ def list_papers(sources: Iterable[str], options: SourceOptions, limit: int | Non
 def _list(source: str, options: SourceOptions) -> list[Paper]:
     kind, colon, rest = source.partition(":")
     if not colon or kind not in source_kinds():
+        if Path(source).exists():
+            kind = "dir" if Path(source).is_dir() else "manifest"
+            raise SourceError(f"source {source!r} has no kind; did you mean {kind}:{source}?")
         if "/" in source and not colon:
             raise SourceError(
                 f"source {source!r}: no venue adapters are installed yet; use manifest:FILE or dir:FOLDER"

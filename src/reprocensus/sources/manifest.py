@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, 
 from reprocensus.errors import SourceError
 from reprocensus.records import Edition, Paper
 from reprocensus.sources import SourceOptions
+from reprocensus.validation import complaints
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Venue = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^/\\=\x00-\x1f]{1,80}$")]
@@ -48,16 +49,19 @@ def list_papers(rest: str, options: SourceOptions) -> list[Paper]:
     path = Path(rest).expanduser()
     try:
         lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"manifest {rest}: {error}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SourceError(f"manifest {rest} cannot be read: {reason}") from error
     return [_paper(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _paper(path: Path, number: int, text: str) -> Paper:
     try:
         line = _Line.model_validate(json.loads(text))
-    except (json.JSONDecodeError, ValidationError) as error:
-        raise SourceError(f"manifest {path}, line {number}: {error}") from error
+    except ValidationError as error:
+        raise SourceError(f"manifest {path}, line {number}: {complaints(error)}") from error
+    except ValueError as error:
+        raise SourceError(f"manifest {path}, line {number} is no JSON: {error}") from error
     if line.file:
         location = str((path.parent / line.file).absolute())
     elif line.official_url:
