@@ -1,14 +1,18 @@
 """The command line from end to end, on small papers made here."""
 
 import json
+import os
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from conftest import PAPER, SAMPLES, Command, make_pdf, write_manifest
+from reprocensus.errors import SourceError
 from reprocensus.records import COMMON_LABELS
 from reprocensus.schemas import load_variables
+from reprocensus.sources import SourceOptions, list_papers
 
 
 @pytest.fixture
@@ -243,3 +247,68 @@ def test_the_same_store_on_s3(reprocensus: Command, tmp_path: Path, s3_server: d
     assert "nothing to do" in reprocensus(*run, **s3_server).stdout
     stats = json.loads(reprocensus("stats", "--store", store, "--json", **s3_server).stdout)
     assert sum(group["n_papers"] for group in stats) == 2
+
+
+def test_odd_papers_fail_alone(reprocensus: Command, tmp_path: Path) -> None:
+    manifest = write_manifest(
+        tmp_path, [("TEST-2020/good", make_pdf()), ("TEST-2020/odd [b] %41 ü\u2028", make_pdf())]
+    )
+    os.mkfifo(tmp_path / "pipe.pdf")
+    (tmp_path / "folder.pdf").mkdir()
+    (tmp_path / "loop.pdf").symlink_to(tmp_path / "loop.pdf")
+    lines = [
+        {
+            "id": f"odd-{n}",
+            "title": title,
+            "venue": "T %41 ü",
+            "year": 2020,
+            "file": file,
+            "authors": ["\ud800 A"],
+        }
+        for n, (title, file) in enumerate(
+            [
+                ("[bold]t[/]", "pipe.pdf"),
+                (None, "folder.pdf"),
+                ("\ud800", "loop.pdf"),
+                ("t", "/dev/zero"),
+                ("t", "a\u0000b.pdf"),
+                ("t", "x" * 300),
+                ("[/] end", "TEST-2020/good.pdf"),
+            ]
+        )
+    ]
+    with manifest.open("a") as file:
+        file.write("\r\n".join(json.dumps(line) for line in lines))
+    manifest.write_bytes(b"\xef\xbb\xbf" + manifest.read_bytes())
+    done = reprocensus("run", f"manifest:{manifest}", "--store", "s", "--json")
+    assert done.returncode == 1, done.stderr
+    assert table(tmp_path / "s", "verdicts").height == 27
+    failures = {row["paper_id"]: row["kind"] for row in json.loads(done.stdout)["failures"]}
+    assert set(failures) == {f"odd-{n}" for n in range(6)}
+    assert failures["odd-0"] == failures["odd-1"] == failures["odd-3"] == "not_a_file"
+    why = reprocensus("why", "odd-6", "pseudocode", "--store", "s")
+    assert "[/] end" in why.stdout
+    assert "T %41 ü" in reprocensus("stats", "--store", "s").stdout
+    assert reprocensus("run", f"manifest:{manifest}", "--store", "s").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"id": "a"}', "venue: is missing"),
+        ('{"id": "a", "venue": "V", "year": "soon", "file": "x"}', "not 'soon'"),
+        ('{"id": "a", "venue": "V", "year": 2020}', "no file and no official_url"),
+        ('{"id": "a", "venue": "../V", "year": 2020, "file": "x"}', "folder name"),
+        ("[" * 100_000, "no JSON"),
+        ("nonsense", "no JSON"),
+        (
+            '{"id": "g", "venue": "V", "year": 2020, "file": "x"}\n'
+            '{"id": "g", "venue": "V", "year": 2020, "file": "y"}',
+            "twice",
+        ),
+    ],
+)
+def test_a_wrong_manifest_line_is_named(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "m.jsonl").write_text(line)
+    with pytest.raises(SourceError, match=re.escape(words)):
+        list_papers([f"manifest:{tmp_path}/m.jsonl"], SourceOptions())

@@ -1,14 +1,16 @@
 """Fetches a paper's PDF into the store, once by content.
 
 Outcomes that are failures (`FetchError.kind`): `not_found`, `unreadable`, `empty`, `html`, `gzip`,
-`not_pdf`, `too_large`, `http_status`, `connection`, `bad_location`.
+`not_pdf`, `not_a_file`, `too_large`, `http_status`, `connection`, `bad_location`.
 """
 
+import errno
 import os
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,6 +25,8 @@ from reprocensus.storage import Storage
 
 #: Acrobat takes a header within the first 1,024 bytes; some servers put junk before it.
 _HEADER_WITHIN = 1024
+#: What a disk or a network share may say now and not a minute later.
+_PASSING = frozenset({errno.EIO, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT})
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -101,17 +105,24 @@ class Fetcher:
     def _read(self, location: str) -> tuple[bytes, str]:
         limit = self._settings.max_pdf_mb * 2**20
         try:
-            with Path(location).open("rb") as file:
+            # Opened without waiting: a pipe under a paper's name would wait for its writer for ever.
+            descriptor = os.open(location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
                 stat = os.fstat(file.fileno())
+                if not S_ISREG(stat.st_mode):
+                    raise FetchError("not_a_file", f"{location} is a folder or a device, not a file")
                 if stat.st_size > limit:
                     raise FetchError("too_large", self._too_large(location, stat.st_size))
-                return file.read(), f"{stat.st_size}-{stat.st_mtime_ns}"
+                return file.read(limit + 1), f"{stat.st_size}-{stat.st_mtime_ns}"
+        except IsADirectoryError as error:
+            raise FetchError("not_a_file", f"{location} is a folder, not a file") from error
         except FileNotFoundError as error:
             raise FetchError("not_found", f"{location} does not exist") from error
         except ValueError as error:
             raise FetchError("bad_location", f"{location!r}: {error}") from error
         except OSError as error:
-            raise FetchError("unreadable", f"{location}: {error.strerror}", transient=True) from error
+            passing = error.errno in _PASSING
+            raise FetchError("unreadable", f"{location}: {error.strerror}", transient=passing) from error
 
     def _too_large(self, location: str, size: int) -> str:
         return (

@@ -75,7 +75,12 @@ def empty_frame(table: TableSchema) -> pl.DataFrame:
 
 def frame_of(table: TableSchema, rows: Iterable[Row]) -> pl.DataFrame:
     """Rows as a frame with the table's types. Raises `pa.ArrowInvalid` where a value does not fit."""
-    return _polars(pa.Table.from_pylist([dict(row) for row in rows], schema=table.arrow))
+    plain = [dict(row) for row in rows]
+    try:
+        return _polars(pa.Table.from_pylist(plain, schema=table.arrow))
+    except UnicodeEncodeError:
+        # File names and JSON can hold lone surrogates, Parquet cannot. Rare, so looked for only now.
+        return _polars(pa.Table.from_pylist([_scrubbed(row) for row in plain], schema=table.arrow))
 
 
 def encode(table: TableSchema, frame: pl.DataFrame, metadata: Mapping[bytes, bytes] | None = None) -> bytes:
@@ -208,6 +213,17 @@ class Tables:
                 f"{path} in {self.storage.uri} is no Parquet file ({error}); somebody else wrote or cut it: "
                 "delete it and run again, it is rebuilt from the journal"
             ) from error
+
+
+def _scrubbed(value: Any) -> Any:
+    """The value with every lone surrogate replaced by U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {key: _scrubbed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_scrubbed(item) for item in value]
+    return value
 
 
 def _polars(table: pa.Table) -> pl.DataFrame:

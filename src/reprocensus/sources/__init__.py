@@ -6,13 +6,18 @@ what follows the colon.
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
+from urllib.parse import quote
 
 from reprocensus.errors import SourceError
 from reprocensus.records import Paper
+
+#: In bytes, percent-encoded: file systems take 255 for a name, and locks add the path's other parts.
+_LONGEST_VENUE: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,15 @@ class SourceOptions:
 def source_kinds() -> list[str]:
     """The kinds of source there are."""
     return sorted(info.name for info in pkgutil.iter_modules(__path__))
+
+
+def check_venue(venue: str) -> str:
+    """The venue, if it can name a folder of the store. Raises `ValueError` that says why it cannot."""
+    if re.search(r"[/\\=\x00-\x1f\x7f\ud800-\udfff]", venue) or not venue.strip(". "):
+        raise ValueError(f"venue {venue!r} has characters that cannot stand in a folder name")
+    if len(quote(venue)) > _LONGEST_VENUE:
+        raise ValueError(f"venue {venue[:40]!r}… is too long for a folder name")
+    return venue
 
 
 def list_papers(sources: Iterable[str], options: SourceOptions, limit: int | None = None) -> list[Paper]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from reprocensus.errors import SourceError
 from reprocensus.keys import digest, slug
 from reprocensus.records import Edition, Paper
-from reprocensus.sources import SourceOptions
+from reprocensus.sources import SourceOptions, check_venue
 
 
 def list_papers(rest: str, options: SourceOptions) -> list[Paper]:
@@ -36,6 +36,7 @@ def _edition(folder: Path, options: SourceOptions) -> Edition:
     year = options.year or (int(named[2]) if named else None)
     if not venue or not year:
         raise SourceError(f"dir:{folder}: say which edition it holds with --venue NAME and --year YYYY")
-    if re.search(r"[/\\=\x00-\x1f]", venue):
-        raise SourceError(f"venue {venue!r} has a character that cannot stand in a folder name")
-    return Edition(venue, year)
+    try:
+        return Edition(check_venue(venue), year)
+    except ValueError as error:
+        raise SourceError(f"dir:{folder}: {error}") from error

@@ -10,15 +10,23 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from reprocensus.errors import SourceError
 from reprocensus.records import Edition, Paper
-from reprocensus.sources import SourceOptions
+from reprocensus.sources import SourceOptions, check_venue
 from reprocensus.validation import complaints
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Venue = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^/\\=\x00-\x1f]{1,80}$")]
+Venue = Annotated[Text, AfterValidator(check_venue)]
 
 
 def _names(value: object) -> object:
@@ -37,7 +45,7 @@ class _Line(BaseModel):
     authors: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     abstract: str | None = None
     venue: Venue
-    year: int
+    year: Annotated[int, Field(ge=1900, le=2100)]
     track: Annotated[str, BeforeValidator(lambda value: value or "main")] = "main"
     file: str | None = None
     official_url: str | None = None
@@ -48,7 +56,8 @@ def list_papers(rest: str, options: SourceOptions) -> list[Paper]:
     """The manifest's papers, in its order. Raises `SourceError` naming the line that is wrong."""
     path = Path(rest).expanduser()
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Not splitlines(), which would also cut at characters that may stand within a JSON string.
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SourceError(f"manifest {rest} cannot be read: {reason}") from error
@@ -60,7 +69,7 @@ def _paper(path: Path, number: int, text: str) -> Paper:
         line = _Line.model_validate(json.loads(text))
     except ValidationError as error:
         raise SourceError(f"manifest {path}, line {number}: {complaints(error)}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"manifest {path}, line {number} is no JSON: {error}") from error
     if line.file:
         location = str((path.parent / line.file).absolute())
