@@ -44,7 +44,7 @@ DOORS = {
     "vllm": {"engines.vllm", "engines.vllm_offline"},
     "httpx": {"fetch"},
     "typer": {"cli.app"},
-    "pebble": {"extract.workers", "engines.rules"},
+    "pebble": {"workers"},
 }
 IO_MODULES = {
     "os",

@@ -1,9 +1,10 @@
-"""Worker processes that end when their owner does, even if it is killed."""
+"""Worker processes: calls under a time limit, which outlive neither their owner nor a colleague's death."""
 
 import ctypes
 import math
 import multiprocessing
 import os
+import queue
 import resource
 import select
 import signal
@@ -11,12 +12,137 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError
 from multiprocessing.context import BaseContext
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
 
+from pebble import ProcessExpired, ProcessPool
+
+T = TypeVar("T")
 _PR_SET_PDEATHSIG: Final = 1
 _WATCH_INTERVAL_S: Final = 0.5
 _CPU_GRACE_S: Final = 10
+#: How long past its limit a call may stay unanswered before its worker counts as dead.
+_STALL_S: Final = 20
+
+
+class WorkerDiedError(Exception):
+    """A worker ended, twice, while it was at a call."""
+
+
+class WorkerPool:
+    """Calls functions in `workers` processes, from any number of threads. A context manager.
+
+    Each process is a pebble pool of its own: those of one pool share a pipe and a lock, and one that dies
+    while it holds the lock stalls the others. `memory_mb` limits a process' address space in MiB,
+    `max_tasks` is how many calls it takes before a fresh one replaces it.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        memory_mb: int | None = None,
+        max_tasks: int = 200,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        self.workers = max(1, workers)
+        self._cells = [_Cell(max_tasks, (os.getpid(), memory_mb, prepare)) for _ in range(self.workers)]
+        self._free: queue.SimpleQueue[_Cell] = queue.SimpleQueue()
+        for cell in self._cells:
+            self._free.put(cell)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops the workers; what they were doing is lost."""
+        for cell in self._cells:
+            cell.close()
+
+    def call(self, function: Callable[..., T], *arguments: Any, timeout_s: float) -> T:
+        """The function's result. Waits for a free worker first; the time limit starts after that.
+
+        A call whose worker dies is made once more in a fresh one: what killed it may have come from outside.
+
+        Raises:
+            TimeoutError: it took longer than the limit.
+            WorkerDiedError: its worker died both times, or the pool is closed.
+            Exception: whatever the function raised.
+        """
+        cell = self._free.get()
+        try:
+            try:
+                return cell.call(function, arguments, timeout_s)
+            except WorkerDiedError:
+                return cell.call(function, arguments, timeout_s)
+        finally:
+            self._free.put(cell)
+
+
+class _Cell:
+    """One worker process, replaced whenever it dies."""
+
+    def __init__(self, max_tasks: int, initargs: tuple[Any, ...]) -> None:
+        self._max_tasks = max_tasks
+        self._initargs = initargs
+        self._pool: ProcessPool | None = None
+        self._closed = False
+        self._guard = threading.Lock()
+
+    def call(self, function: Callable[..., T], arguments: tuple[Any, ...], timeout_s: float) -> T:
+        try:
+            future = self._ready().schedule(function, args=arguments, timeout=timeout_s)
+        except RuntimeError as error:
+            self._renew()
+            raise WorkerDiedError(f"no worker process could be had ({error})") from error
+        try:
+            return future.result(timeout_s + _STALL_S)
+        except (ProcessExpired, CancelledError, BrokenExecutor) as error:
+            self._renew()
+            raise WorkerDiedError(f"the worker process died ({error})") from error
+        except TimeoutError as error:
+            stalled = not future.done()
+            self._renew()
+            if stalled:
+                raise WorkerDiedError("the worker process stopped answering") from error
+            raise
+
+    def close(self) -> None:
+        with self._guard:
+            self._closed = True
+            self._stop()
+
+    def _ready(self) -> ProcessPool:
+        with self._guard:
+            if self._closed:
+                raise WorkerDiedError("the workers have been stopped")
+            if self._pool is None or not self._pool.active:
+                self._stop()
+                self._pool = ProcessPool(
+                    max_workers=1,
+                    max_tasks=self._max_tasks,
+                    context=worker_context(),
+                    initializer=start_worker,
+                    initargs=self._initargs,
+                )
+            return self._pool
+
+    def _renew(self) -> None:
+        with self._guard:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+            self._pool.join()
+            self._pool = None
 
 
 def worker_context() -> BaseContext:

@@ -4,12 +4,12 @@ Papers are judged in worker processes under a time limit, since patterns meet ho
 """
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
-
-from pebble import ProcessExpired, ProcessPool
 
 from reprocensus.errors import JudgeError
 from reprocensus.lexical import judge_paper
@@ -17,7 +17,7 @@ from reprocensus.records import Answer, Document
 from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings
 from reprocensus.variables import Variable
-from reprocensus.workers import start_worker, worker_context
+from reprocensus.workers import WorkerDiedError, WorkerPool
 
 #: Raise it whenever the same patterns may give another verdict: when sentences or weighing change.
 VERSION: Final = "1"
@@ -34,26 +34,21 @@ class RulesEngine:
         self.papers_in_flight = 2 * workers
         self._workers = workers
         self._timeout_s = timeout_s
-        self._pool: ProcessPool | None = None
+        self._exits = ExitStack()
+        self._pool: WorkerPool | None = None
+        self._threads: ThreadPoolExecutor | None = None
         self._known: dict[str, Variable] = {}
 
     def __enter__(self) -> Self:
         self._known = {v.name: v for v in load_variables()}
-        self._pool = ProcessPool(
-            max_workers=self._workers,
-            max_tasks=_PAPERS_PER_WORKER,
-            context=worker_context(),
-            initializer=start_worker,
-            initargs=(os.getpid(), None),
-        )
+        self._threads = self._exits.enter_context(ThreadPoolExecutor(self._workers))
+        self._pool = self._exits.enter_context(WorkerPool(self._workers, max_tasks=_PAPERS_PER_WORKER))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
+        self._exits.close()
 
     async def ask(
         self, document: Document, variables: Sequence[Variable]
@@ -62,14 +57,14 @@ class RulesEngine:
         if self._pool is None:
             raise RuntimeError("the rules engine is used outside its context")
         needed = self._with_gates(variables)
-        future = self._pool.schedule(judge_paper, args=(document, needed), timeout=self._timeout_s)
+        call = partial(self._pool.call, judge_paper, document, needed, timeout_s=self._timeout_s)
         try:
-            answers = await asyncio.wrap_future(future)
+            answers = await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except TimeoutError as error:
             kind = JudgeError("timeout", f"the rules took longer than {self._timeout_s:g} s", transient=True)
             raise kind from error
-        except ProcessExpired as error:
-            raise JudgeError("crash", f"the rules' worker died: {error}", transient=True) from error
+        except WorkerDiedError as error:
+            raise JudgeError("crash", f"the rules failed twice: {error}", transient=True) from error
         return {v.name: answers[v.name] for v in variables}
 
     def _with_gates(self, variables: Sequence[Variable]) -> list[Variable]:

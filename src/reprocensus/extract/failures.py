@@ -43,9 +43,13 @@ _ADVICE: Final[dict[str, str]] = {
 }
 
 
+#: What a busy machine or a killed worker may cause as well as the file.
+_PASSING: Final = frozenset({"timeout", "crash"})
+
+
 def failure(kind: str, what: str) -> ExtractError:
     """Build the error of one kind: `what` happened, followed by what to do about it."""
-    return ExtractError(kind, f"{what} {_ADVICE[kind]}")
+    return ExtractError(kind, f"{what} {_ADVICE[kind]}", transient=kind in _PASSING)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
