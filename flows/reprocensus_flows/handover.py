@@ -4,7 +4,10 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import httpx
+
 from reprocensus.census import Prepared
+from reprocensus.errors import FlowError
 from reprocensus.outcome import Progress, RunOutcome
 from reprocensus_flows.temporary_api import temporary_api
 
@@ -23,8 +26,11 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
     defaults = {
         # What goes wrong is raised, told in one line and kept in `runs`: no need of tracebacks beside it.
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        # An API that is gone stays gone: the client's own five tries, each longer, take minutes in all.
+        "PREFECT_CLIENT_MAX_RETRIES": "2",
         "DO_NOT_TRACK": "1",
     }
     for name, value in defaults.items():
@@ -38,7 +44,7 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
                 os.environ["PREFECT_API_URL"] = stack.enter_context(temporary_api())
                 stack.callback(os.environ.pop, "PREFECT_API_URL", None)
                 imported.result()
-        from prefect.exceptions import TerminationSignal
+        from prefect.exceptions import PrefectException, TerminationSignal
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         from reprocensus_flows.census import census, session
@@ -51,6 +57,11 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
         except TerminationSignal as signal:
             # To whoever called, being asked to end is one thing, whatever asked.
             raise KeyboardInterrupt from signal
+        except (httpx.HTTPError, PrefectException) as error:
+            raise FlowError(
+                f"Prefect's API at {os.environ['PREFECT_API_URL']} failed ({type(error).__name__}: {error}); "
+                "what was done stands: run the same command again"
+            ) from error
 
 
 def _import_flow() -> None:

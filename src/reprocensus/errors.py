@@ -5,6 +5,7 @@
     │   ├── SourceError       a manifest, folder or edition that cannot be listed
     │   ├── SchemaError       a variable or table file that does not parse or contradicts itself
     │   └── EngineError       an engine that does not exist or cannot run here
+    ├── FlowError             what runs the flow went away under it
     ├── StoreError            the store cannot be read or written, or refuses conditional writes
     │   └── WriteConflictError  somebody else replaced the object since it was read
     └── PaperError            one paper failed at one stage; becomes a row in `failures`
@@ -37,6 +38,10 @@ class SchemaError(UsageError):
 
 class EngineError(UsageError):
     """An engine is unknown or cannot run here."""
+
+
+class FlowError(ReprocensusError):
+    """The machinery that runs a flow failed; what was journaled stands."""
 
 
 class StoreError(ReprocensusError):

@@ -4,9 +4,10 @@ Exit codes: 0 all well, 1 something failed that should have worked, 2 a wrong re
 """
 
 import logging
+import os
 import sys
 
-from reprocensus.errors import ReprocensusError, UsageError
+from reprocensus.errors import FlowError, ReprocensusError, UsageError
 
 
 def main() -> None:
@@ -19,6 +20,11 @@ def main() -> None:
         app(standalone_mode=True)
     except ReprocensusError as error:
         print(f"reprocensus: {error}", file=sys.stderr)
+        if isinstance(error, FlowError):
+            # Prefect would spend minutes on sending its events to an API that is gone.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
         sys.stderr.close()
