@@ -1,0 +1,76 @@
+"""What a venue's adapter gives: where the pages of an edition are, and what a page lists. Pure.
+
+A module `sources/<name>.py` is an adapter if it has the attributes of `Proceedings`. It knows the layout of
+pages and nothing of the network: `listing` fetches the pages, or reads saved ones, and guards what comes out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from reprocensus.records import Edition
+
+#: The track of papers that a venue reviews as its main programme.
+MAIN: Final = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """A venue as an adapter knows it. `name` is what stands in `Edition.venue`, such as NeurIPS.
+
+    `years` are those known to have proceedings under this adapter; others may be tried.
+    """
+
+    name: str
+    years: tuple[int, ...]
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page as it came: `text` decoded, `url` the address it came from (after redirects)."""
+
+    url: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One paper as a page lists it.
+
+    `key` is the venue's own identifier of the paper where it has one (PMLR's `abbasi-yadkori14`, NeurIPS'
+    hash, an OJS article number, an arXiv or OpenReview id), else made from the title; it never depends on the
+    host or on the order of the page. `paper_id` is `<venue>-<year>/<key>`. `track` is as the venue names it;
+    `main` says whether it belongs to the main programme.
+    """
+
+    key: str
+    title: str
+    authors: tuple[str, ...]
+    landing_url: str | None
+    pdf_url: str | None
+    track: str = MAIN
+    main: bool = True
+    abstract: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a page yields: its papers, and the further pages that belong to the edition (absolute URLs)."""
+
+    papers: tuple[Listed, ...] = ()
+    more: tuple[str, ...] = ()
+
+
+class Proceedings(Protocol):
+    """An adapter: a module with these attributes."""
+
+    @property
+    def VENUES(self) -> Mapping[str, Venue]:  # noqa: N802
+        """Its venues by the word before the slash in `icml/2016`, lower case."""
+
+    def start(self, slug: str, year: int) -> tuple[str, ...]:
+        """The addresses of the pages that an edition's listing starts from. Raises `SourceError`."""
+
+    def read(self, page: Page, edition: Edition) -> Found:
+        """What one page of the edition yields. Empty if the layout is none it knows; never guesses."""
