@@ -45,6 +45,7 @@ DOORS = {
     "httpx": {"fetch"},
     "typer": {"cli.app"},
     "pebble": {"workers"},
+    "selectolax": {"sources.html"},
 }
 IO_MODULES = {
     "os",
