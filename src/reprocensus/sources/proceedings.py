@@ -6,7 +6,7 @@ pages and nothing of the network: `listing` fetches the pages, or reads saved on
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from reprocensus.records import Edition
 
@@ -56,10 +56,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a page yields: its papers, and the further pages that belong to the edition (absolute URLs)."""
+    """What a page yields: its papers, and the further pages that belong to the edition (absolute URLs).
+
+    `side` are further pages that hold side tracks alone: they are read with `--tracks all` only.
+    `edition` is set where the page says which edition it is of and the request could not (`pmlr/54`).
+    """
 
     papers: tuple[Listed, ...] = ()
     more: tuple[str, ...] = ()
+    side: tuple[str, ...] = ()
+    edition: Edition | None = None
 
 
 class Proceedings(Protocol):
@@ -74,3 +80,23 @@ class Proceedings(Protocol):
 
     def read(self, page: Page, edition: Edition) -> Found:
         """What one page of the edition yields. Empty if the layout is none it knows; never guesses."""
+
+
+@runtime_checkable
+class SaysYear(Protocol):
+    """What an adapter may have besides: it tells from a saved page which year's edition it belongs to.
+
+    A folder of saved pages holds several editions. Without this, the years in a page's address, title and
+    headings decide.
+    """
+
+    def year_of(self, page: Page, slug: str) -> int | None:
+        """The year of the edition of venue `slug` that the page says it is of; None if it does not say."""
+
+
+@runtime_checkable
+class HasSide(Protocol):
+    """What an adapter may have besides: pages to start from that hold side tracks alone."""
+
+    def side(self, slug: str, year: int) -> tuple[str, ...]:
+        """Their addresses; they are read with `--tracks all` only."""
