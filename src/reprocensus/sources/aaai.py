@@ -11,6 +11,7 @@ demonstrations, doctoral consortium, senior member talks, new faculty highlights
 """
 
 import re
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -31,13 +32,15 @@ _FIRST_YEARLY: Final = 2010
 _LAST_ON_AAAI_ORG: Final = 2022
 _ARCHIVE: Final = "https://ojs.aaai.org/index.php/AAAI/issue/archive"
 
-VENUES: Final = {
-    "aaai": Venue(
-        "AAAI",
-        (*_EARLY, *range(_FIRST_YEARLY, 2027)),
-        "AAAI Conference on Artificial Intelligence; with IAAI, EAAI and student papers as side tracks",
-    )
-}
+VENUES: Final = MappingProxyType(
+    {
+        "aaai": Venue(
+            "AAAI",
+            (*_EARLY, *range(_FIRST_YEARLY, 2027)),
+            "AAAI Conference on Artificial Intelligence; with IAAI, EAAI and student papers as side tracks",
+        )
+    }
+)
 
 _SIDE: Final = re.compile(
     r"\b(?:IAAI|EAAI|innovative applications|educational advances|student|undergraduate|doctoral|consortium"

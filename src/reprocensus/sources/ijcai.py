@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,13 +24,15 @@ from reprocensus.sources.authors import names_in
 from reprocensus.sources.html import Node, Tree, absolute, attribute, collapse, parse, text_of, title_key
 from reprocensus.sources.proceedings import Found, Listed, Page, Venue
 
-VENUES: Final = {
-    "ijcai": Venue(
-        "IJCAI",
-        (*range(1969, 2015, 2), *range(2015, 2027)),
-        "International Joint Conference on Artificial Intelligence; every other year before 2015",
-    )
-}
+VENUES: Final = MappingProxyType(
+    {
+        "ijcai": Venue(
+            "IJCAI",
+            (*range(1969, 2015, 2), *range(2015, 2027)),
+            "International Joint Conference on Artificial Intelligence; every other year before 2015",
+        )
+    }
+)
 
 _SIDE: Final = re.compile(
     r"\b(?:surveys?|sister|journals?|early career|doctoral|consortium|demos?|demonstrations?|invited"

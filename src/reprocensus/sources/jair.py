@@ -1,6 +1,7 @@
 """JAIR, on Open Journal Systems: an edition is a year, of one to three volumes."""
 
 import re
+from types import MappingProxyType
 from typing import Final
 
 from reprocensus.errors import SourceError
@@ -15,9 +16,9 @@ _SIDE: Final = re.compile(
     r"\b(?:editorials?|masthead|errat(?:um|a)|corrigend(?:um|a)|obituar(?:y|ies))\b", re.I
 )
 
-VENUES: Final = {
-    "jair": Venue("JAIR", tuple(range(_FIRST, 2027)), "Journal of Artificial Intelligence Research")
-}
+VENUES: Final = MappingProxyType(
+    {"jair": Venue("JAIR", tuple(range(_FIRST, 2027)), "Journal of Artificial Intelligence Research")}
+)
 
 
 def start(slug: str, year: int) -> tuple[str, ...]:

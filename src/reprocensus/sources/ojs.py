@@ -69,7 +69,8 @@ def issues(
     """The pages that an archive page leads to: issues of `year`, and the archive's next page if needed.
 
     An issue's year stands in its title or follows from its volume, by `year_of_volume`. Archives go from new
-    to old, so the next page is left out once a page ends before `year`.
+    to old, so the next page is left out once a page ends before `year`. An archive page with no issue of the
+    year names itself, which tells it from a page of another kind.
     """
     found: dict[str, None] = {}
     seen: list[int] = []
@@ -84,7 +85,7 @@ def issues(
     following = _next_page(tree, url)
     if following and seen and min(seen) >= year:
         found[following] = None
-    return tuple(found)
+    return tuple(found) or ((url,) if seen else ())
 
 
 def label_year(label: str, year_of_volume: Callable[[int], int | None] | None = None) -> int | None:

@@ -1,0 +1,66 @@
+"""DMLR: one page a volume at data.mlr.press, and a volume is a year.
+
+A paper has no page of its own: title, authors, abstract and PDF stand in the volume's list. The key is the
+name of its PDF, such as `v01-1`.
+"""
+
+import re
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+from reprocensus.errors import SourceError
+from reprocensus.records import Edition
+from reprocensus.sources.authors import names_in
+from reprocensus.sources.html import Node, absolute, attribute, parse, text_of, title_key
+from reprocensus.sources.proceedings import Found, Listed, Page, Venue
+
+_BEFORE_FIRST: Final = 2023
+VENUES: Final = MappingProxyType(
+    {
+        "dmlr": Venue(
+            "DMLR", tuple(range(_BEFORE_FIRST + 1, 2027)), "Journal of Data-centric Machine Learning Research"
+        )
+    }
+)
+_PLACE: Final = re.compile(r",?\s*\(\d+\):.*$")
+
+
+def start(slug: str, year: int) -> tuple[str, ...]:
+    """The volume's page. Raises `SourceError` for years before the first volume."""
+    if year <= _BEFORE_FIRST:
+        raise SourceError(f"{slug}/{year}: DMLR's first volume is of {_BEFORE_FIRST + 1}")
+    return (f"https://data.mlr.press/volumes/{year - _BEFORE_FIRST:02d}.html",)
+
+
+def read(page: Page, edition: Edition) -> Found:
+    """The papers of a volume."""
+    listed = (_paper(item, page.url) for item in parse(page.text).css("li"))
+    return Found(papers=tuple(paper for paper in listed if paper))
+
+
+def year_of(page: Page, slug: str) -> int | None:
+    """The year of the volume that the page's address or heading names."""
+    said = f"{urlsplit(page.url).path} {text_of(parse(page.text).css_first('h1'))}"
+    volume = re.search(r"/volumes/(\d+)|\bVolume\s+(\d+)", said)
+    return _BEFORE_FIRST + int(volume[1] or volume[2]) if volume else None
+
+
+def _paper(item: Node, url: str) -> Listed | None:
+    title = text_of(item.css_first("dt"))
+    links = [(text_of(a).lower().strip("[] "), absolute(url, attribute(a, "href"))) for a in item.css("a")]
+    pdf = next((to for label, to in links if to and label == "pdf"), None)
+    if not title:
+        return None
+    return Listed(
+        _stem(pdf) or title_key(title),
+        title,
+        names_in(_PLACE.sub("", text_of(item.css_first("dd")))),
+        None,
+        pdf,
+        abstract=text_of(item.css_first("details p")) or None,
+    )
+
+
+def _stem(url: str | None) -> str | None:
+    return urlsplit(url or "").path.rpartition("/")[2].rpartition(".")[0] or None
