@@ -18,6 +18,7 @@ LAYERS = [
     {"storage", "tables", "state", "rows"},
     {
         "sources",
+        "listed",
         "fetch",
         "extract",
         "engines",
@@ -43,7 +44,7 @@ DOORS = {
     "prefect": set(),
     "vllm": {"engines.vllm", "engines.vllm_offline"},
     "httpx": {"fetch"},
-    "typer": {"cli.app"},
+    "typer": {"cli.app", "cli.listing"},
     "pebble": {"workers"},
     "selectolax": {"sources.html"},
 }

@@ -68,7 +68,7 @@ def census(request: RunRequest) -> RunOutcome:
     given = session.get()
     prepared, progress = given if given else (prepare(request, load_settings()), _silent)
     with running(prepared, progress) as (run, shop):
-        report = ShardReport()
+        report = prepared.report()
         try:
             problems = _work(prepared, shop, report)
         except BaseException as error:
@@ -86,7 +86,7 @@ def census(request: RunRequest) -> RunOutcome:
 def _work(prepared: Prepared, shop: Workshop, report: ShardReport) -> list[Exception]:
     """Does the plan; returns what kept a shard or an edition from being finished. The others are finished."""
     shards = {f"{s.edition} {s.name}": s for s in prepared.plan.shards(prepared.shard_size)}
-    editions = {str(edition): edition for edition in prepared.plan.editions}
+    editions = {str(edition): edition for edition in prepared.editions}
     token = _floor.set(_Floor(shop, shards, editions))
     runner = ThreadPoolTaskRunner[Any](max_workers=prepared.settings.shards_at_once)
     try:
@@ -101,7 +101,7 @@ def _in_order(
 ) -> list[Exception]:
     # What a killed run left must stand in the tables before a shard looks for its papers' texts there.
     problems = _finish(
-        [_submit(runner, publish_task, str(e)) for e in prepared.plan.unpublished], lambda _: None
+        [_submit(runner, publish_task, str(e)) for e in prepared.unpublished], lambda _: None
     )
     left = Counter(str(shard.edition) for shard in shards.values())
     waiting = iter(shards)

@@ -1,6 +1,7 @@
 """Puts a run together from its request: store, engine, plan, and at the end its record. Knows no Prefect."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -8,14 +9,18 @@ from reprocensus.engines import create_engine
 from reprocensus.extract.version import extractor_version
 from reprocensus.extract.workers import ExtractPool
 from reprocensus.fetch import Fetcher, stamp_of
-from reprocensus.outcome import Progress
+from reprocensus.listed import earlier_tries, mended, record_listings
+from reprocensus.outcome import Progress, ShardReport
 from reprocensus.plan import Judging, Plan, make_plan
+from reprocensus.records import Edition
 from reprocensus.request import RunRequest
 from reprocensus.runs import Run, mark_interrupted, new_run_id
 from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings
 from reprocensus.shard import Workshop
-from reprocensus.sources import SourceOptions, list_papers
+from reprocensus.sources import Gathered, SourceOptions, gather
+from reprocensus.sources.history import History
+from reprocensus.sources.online import online
 from reprocensus.state import read_state
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
@@ -23,13 +28,46 @@ from reprocensus.tables import Tables
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request with everything looked up that a run needs to know before it starts."""
+    """A request with everything looked up that a run needs to know before it starts.
+
+    `tries`: how often listing an edition failed before, where it did.
+    """
 
     request: RunRequest
     settings: Settings
     tables: Tables
     judging: Judging
     plan: Plan
+    gathered: Gathered
+    tries: Mapping[Edition, int]
+
+    @property
+    def mended(self) -> set[Edition]:
+        """Editions that could not be listed before and are listed well now."""
+        return mended(self.gathered, self.tries)
+
+    @property
+    def anything(self) -> bool:
+        """Whether a run would do anything, be it to record that an edition could not be listed."""
+        return self.plan.anything or bool(self.gathered.failed) or bool(self.mended)
+
+    @property
+    def unpublished(self) -> tuple[Edition, ...]:
+        """Editions to publish before any paper is worked on."""
+        return tuple(
+            sorted({*self.plan.unpublished, *(f.edition for f in self.gathered.failed), *self.mended})
+        )
+
+    @property
+    def editions(self) -> list[Edition]:
+        """Editions that the run touches."""
+        return sorted({*self.plan.editions, *self.unpublished})
+
+    def report(self) -> ShardReport:
+        """What there is to count before any shard: the editions that were listed, and those that were not."""
+        failed = len(self.gathered.failed)
+        counts = {("list", "done"): len(self.gathered.listings) - failed, ("list", "failed"): failed}
+        return ShardReport(Counter({key: n for key, n in counts.items() if n}))
 
     @property
     def shard_size(self) -> int:
@@ -40,6 +78,8 @@ class Prepared:
 def prepare(request: RunRequest, settings: Settings) -> Prepared:
     """Lists the papers, reads what the store holds of their editions and plans. Writes nothing.
 
+    An edition whose listing fails stands in `gathered.failed`; the others are planned without it.
+
     Raises:
         UsageError: a source, variable or engine is wrong.
         StoreError: the store cannot be read.
@@ -49,18 +89,28 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
     variables = load_variables(request.variables)
     engine = create_engine(request.engine, settings)
     judging = Judging(variables, engine.name, engine.model, extractor_version())
-    papers = list_papers(request.sources, SourceOptions(request.venue, request.year), request.limit)
     tables = Tables(open_storage(request.store, settings))
-    states = {edition: read_state(tables, edition) for edition in sorted({p.edition for p in papers})}
+    options = SourceOptions(
+        request.venue,
+        request.year,
+        request.tracks,
+        request.listing,
+        request.accept_fewer,
+        lambda: online(settings),
+        History(tables.storage),
+    )
+    gathered = gather(request.sources, options, request.limit)
+    editions = {p.edition for p in gathered.papers} | {listing.edition for listing in gathered.listings}
+    states = {edition: read_state(tables, edition) for edition in sorted(editions)}
     plan = make_plan(
-        papers,
+        gathered.papers,
         states,
         judging,
         stamp_of,
         retry_failed=request.retry_failed,
         max_attempts=settings.max_attempts,
     )
-    return Prepared(request, settings, tables, judging, plan)
+    return Prepared(request, settings, tables, judging, plan, gathered, earlier_tries(states))
 
 
 @contextmanager
@@ -76,6 +126,7 @@ def running(prepared: Prepared, progress: Progress) -> Iterator[tuple[Run, Works
     mark_interrupted(prepared.tables)
     run = Run(new_run_id(), prepared.request, prepared.judging)
     run.save(prepared.tables, "running")
+    record_listings(prepared.tables, run.run_id, prepared.gathered, prepared.tries)
     with ExitStack() as stack:
         extractors = stack.enter_context(
             ExtractPool(settings.workers, settings.extract_timeout_s, settings.extract_memory_mb)

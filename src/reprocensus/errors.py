@@ -9,6 +9,7 @@
     ├── StoreError            the store cannot be read or written, or refuses conditional writes
     │   └── WriteConflictError  somebody else replaced the object since it was read
     └── PaperError            one paper failed at one stage; becomes a row in `failures`
+        ├── ListError         no paper but an edition, or one page of its listing
         ├── FetchError
         ├── ExtractError
         └── JudgeError
@@ -65,6 +66,12 @@ class PaperError(ReprocensusError):
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process borders; the default reduction loses keyword arguments.
         return _rebuild, (type(self), self.kind, str(self), self.transient)
+
+
+class ListError(PaperError):
+    """A page of an edition's listing could not be had, or lists nothing."""
+
+    stage = "list"
 
 
 class FetchError(PaperError):

@@ -15,8 +15,9 @@ COMMON_LABELS = (NOT_APPLICABLE, UNKNOWN)
 
 
 class Stage(StrEnum):
-    """The stages at which a paper can fail."""
+    """The stages at which a paper can fail; at LIST an edition does, and `paper_id` names that."""
 
+    LIST = "list"
     FETCH = "fetch"
     EXTRACT = "extract"
     JUDGE = "judge"

@@ -1,5 +1,7 @@
 """What a run is asked to do: everything that the command line, or a deployment's form, can say."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 DEFAULT_SOURCE = "manifest:samples/manifest.jsonl"
@@ -11,7 +13,16 @@ class RunRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sources: tuple[str, ...] = Field(
-        (DEFAULT_SOURCE,), description="manifest:FILE or dir:FOLDER, one or more"
+        (DEFAULT_SOURCE,), description="editions such as icml/2016, manifest:FILE or dir:FOLDER; one or more"
+    )
+    tracks: Literal["main", "all"] = Field(
+        "main", description="of editions, the main tracks or all: workshops, demos, datasets too"
+    )
+    listing: tuple[str, ...] = Field(
+        (), description="saved pages, files or folders, to list editions from instead of the network"
+    )
+    accept_fewer: bool = Field(
+        False, description="take it as right that an edition lists fewer papers than before"
     )
     venue: str | None = Field(None, description="venue of a folder's papers")
     year: int | None = Field(None, description="year of a folder's papers")

@@ -76,8 +76,9 @@ def current_failures(
 ) -> pl.DataFrame:
     """Failures that nothing later has mended.
 
-    A failure to fetch ends with a later row in papers that has a PDF, to extract with a later document or
-    when the paper has another PDF by now, to judge with a later verdict on the variable.
+    A failure to list ends with a row without attempts, to fetch with a later row in papers that has a PDF, to
+    extract with a later document or when the paper has another PDF by now, to judge with a later verdict on
+    the variable.
     """
     had = papers.filter(pl.col("pdf_sha256").is_not_null()).select(
         "paper_id", "pdf_sha256", pl.col("recorded_at").alias("had_at")
@@ -85,7 +86,8 @@ def current_failures(
     read = documents.select("paper_id", pl.col("recorded_at").alias("read_at"))
     judged = verdicts.select("paper_id", "variable", pl.col("recorded_at").alias("judged_at"))
     mended = (
-        ((pl.col("stage") == "fetch") & (pl.col("had_at") > pl.col("recorded_at")))
+        ((pl.col("stage") == "list") & (pl.col("attempts") == 0))
+        | ((pl.col("stage") == "fetch") & (pl.col("had_at") > pl.col("recorded_at")))
         | ((pl.col("stage") == "extract") & (pl.col("read_at") > pl.col("recorded_at")))
         | ((pl.col("stage") == "extract") & ~pl.col("attempted").str.starts_with(pl.col("pdf_sha256")))
         | ((pl.col("stage") == "judge") & (pl.col("judged_at") > pl.col("recorded_at")))

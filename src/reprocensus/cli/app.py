@@ -11,7 +11,7 @@ import typer
 
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
-from reprocensus.cli import show
+from reprocensus.cli import listing, show
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
 from reprocensus.inspect import GROUPS, explain, failures, group_statistics
@@ -34,7 +34,8 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SOURCE...",
-        help="manifest:FILE (JSON lines) or dir:FOLDER (PDFs); samples/ if none is given",
+        help="an edition such as icml/2016, manifest:FILE (JSON lines) or dir:FOLDER (PDFs); samples/ if "
+        "none is given",
         show_default=False,
     ),
 ]
@@ -82,6 +83,9 @@ def run(
     venue: VenueOption = None,
     year: YearOption = None,
     retry_failed: RetryOption = False,
+    tracks: listing.TracksOption = "main",
+    saved: listing.ListingOption = None,
+    accept_fewer: listing.AcceptOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch, extract and judge what is not done yet, then write tables and statistics.
@@ -91,12 +95,26 @@ def run(
     settings = load_settings()
     prepared = prepare(
         _request(
-            settings, sources, store, engine, variables, limit, workers, shard_size, venue, year, retry_failed
+            settings,
+            sources,
+            store,
+            engine,
+            variables,
+            limit,
+            workers,
+            shard_size,
+            venue,
+            year,
+            retry_failed,
+            tracks,
+            saved,
+            accept_fewer,
         ),
         settings,
     )
+    _tell(prepared)
     started = time.monotonic()
-    outcome = _hand_over(prepared, quiet=as_json) if prepared.plan.anything else None
+    outcome = _hand_over(prepared, quiet=as_json) if prepared.anything else None
     seconds = time.monotonic() - started
     if as_json:
         print(json.dumps(_summary(prepared, outcome, seconds)))
@@ -104,6 +122,9 @@ def run(
         _report(prepared, outcome, seconds)
     if outcome and outcome.report.failed:
         raise typer.Exit(1)
+
+
+listing.add_commands(app)
 
 
 @app.command()
@@ -118,18 +139,37 @@ def plan(
     venue: VenueOption = None,
     year: YearOption = None,
     retry_failed: RetryOption = False,
+    tracks: listing.TracksOption = "main",
+    saved: listing.ListingOption = None,
+    accept_fewer: listing.AcceptOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would fetch, extract and judge, and do none of it."""
     settings = load_settings()
     request = _request(
-        settings, sources, store, engine, variables, limit, workers, shard_size, venue, year, retry_failed
+        settings,
+        sources,
+        store,
+        engine,
+        variables,
+        limit,
+        workers,
+        shard_size,
+        venue,
+        year,
+        retry_failed,
+        tracks,
+        saved,
+        accept_fewer,
     )
-    planned = prepare(request, settings).plan
+    prepared = prepare(request, settings)
+    _tell(prepared)
     if as_json:
-        print(json.dumps(planned.counts()))
+        print(json.dumps({**prepared.plan.counts(), "listings": _listings(prepared)}))
     else:
-        show.print_lines(show.plan_lines(planned))
+        show.print_lines(show.plan_lines(prepared.plan))
+    if prepared.gathered.failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -203,9 +243,14 @@ def _request(
     venue: str | None,
     year: int | None,
     retry_failed: bool,
+    tracks: str,
+    saved: list[str] | None,
+    accept_fewer: bool,
 ) -> RunRequest:
     if not sources and not Path(DEFAULT_SOURCE.partition(":")[2]).exists():
-        raise UsageError("no samples/ here; name a SOURCE: manifest:FILE or dir:FOLDER")
+        raise UsageError("no samples/ here; name a SOURCE: an edition, manifest:FILE or dir:FOLDER")
+    if tracks not in ("main", "all"):
+        raise UsageError(f"--tracks {tracks}: main or all")
     names = tuple(name.strip() for name in (variables or "").split(",") if name.strip())
     if variables is not None and not names:
         raise UsageError("--variables names none; leave it out to judge all")
@@ -220,7 +265,30 @@ def _request(
         workers=workers,
         shard_size=shard_size,
         retry_failed=retry_failed,
+        tracks="all" if tracks == "all" else "main",
+        listing=tuple(saved or ()),
+        accept_fewer=accept_fewer,
     )
+
+
+def _tell(prepared: Prepared) -> None:
+    for found in prepared.gathered.listings:
+        listing.tell(found)
+
+
+def _listings(prepared: Prepared) -> list[dict[str, Any]]:
+    """The editions among the sources, what they list, and what is wrong with that."""
+    return [
+        {
+            "venue": found.edition.venue,
+            "year": found.edition.year,
+            "papers": len(found.papers),
+            "left_out": found.left_out,
+            "problems": [{"kind": problem.kind, "message": str(problem)} for problem in found.problems],
+            "notes": list(found.notes),
+        }
+        for found in prepared.gathered.listings
+    ]
 
 
 def _tables(store: str | None) -> Tables:
@@ -236,7 +304,7 @@ def _hand_over(prepared: Prepared, *, quiet: bool) -> RunOutcome:
     # A store that cannot be written should be known before seconds go into starting Prefect.
     prepared.tables.storage.prepare()
     counts = prepared.plan.counts()
-    totals = {**counts, "publish": len(prepared.plan.editions)}
+    totals = {**counts, "publish": len(prepared.editions)}
     try:
         with progress_display(totals, quiet=quiet) as progress:
             outcome: RunOutcome = next(iter(found)).load()(prepared, progress)
@@ -255,8 +323,9 @@ def _summary(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> 
         "seconds": round(seconds, 3),
         "store": prepared.tables.storage.uri,
         "plan": prepared.plan.counts(),
+        "listings": _listings(prepared),
         "counts": [{"stage": s, "outcome": o, "n": n} for (s, o), n in sorted(report.items())],
-        "failures": failures(prepared.tables, prepared.plan.editions)
+        "failures": failures(prepared.tables, prepared.editions)
         .select("paper_id", "stage", "variable", "kind", "transient", "attempts", "message", "run_id")
         .to_dicts(),
     }
@@ -270,7 +339,7 @@ def _report(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> N
     out.print(show.statistics_table(groups, GROUPS, every))
     if outcome:
         lines = show.outcome_lines(outcome, seconds)
-        lines += show.failure_lines(failures(tables, plan.editions), outcome.run_id)
+        lines += show.failure_lines(failures(tables, prepared.editions), outcome.run_id)
     else:
         lines = [f"nothing to do: {plan.n_done} of {plan.n_papers} papers are done and unchanged"]
         lines += show.waiting_lines(plan)

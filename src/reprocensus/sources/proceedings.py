@@ -60,12 +60,16 @@ class Found:
 
     `side` are further pages that hold side tracks alone: they are read with `--tracks all` only.
     `edition` is set where the page says which edition it is of and the request could not (`pmlr/54`).
+    `seen` counts entries that are no paper of the edition, such as rejected ones: a page with some is not
+    empty. `notes` say what was left out and why.
     """
 
     papers: tuple[Listed, ...] = ()
     more: tuple[str, ...] = ()
     side: tuple[str, ...] = ()
     edition: Edition | None = None
+    seen: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Proceedings(Protocol):
@@ -91,7 +95,10 @@ class SaysYear(Protocol):
     """
 
     def year_of(self, page: Page, slug: str) -> int | None:
-        """The year of the edition of venue `slug` that the page says it is of; None if it does not say."""
+        """The year of the edition of venue `slug` that the page says it is of.
+
+        None if it does not say; 0 if it is of another venue.
+        """
 
 
 @runtime_checkable
