@@ -161,7 +161,7 @@ def _authors(paper: Node) -> tuple[str, ...]:
     if block is None:
         return ()
     paragraphs = [text_of(node) for node in block.css("p")] or [text_of(block)]
-    return names_in(", ".join(text for text in paragraphs if any(c.isalpha() for c in text)))
+    return names_in(", ".join(text for text in paragraphs if not text[:1].isdigit()))
 
 
 def _pdf(paper: Node, url: str) -> str | None:
