@@ -296,7 +296,8 @@ def test_an_article_of_jair() -> None:
     page = Page(
         "https://www.jair.org/index.php/jair/issue/view/1133",
         """<section class="section"><div class="page-header">
-        <h2><small>Special Track on AI and Society</small></h2></div><div class="media-list"><div class="article-summary media"><div class="media-body">
+        <h2><small>Special Track on AI and Society</small></h2></div><div class="media-list">
+        <div class="article-summary media"><div class="media-body">
         <h3 class="media-heading"><a href="https://www.jair.org/index.php/jair/article/view/10858">Closure  In
           Argumentation</a></h3><div class="meta"><div class="authors">P. M. Dung, P. M. Thang</div></div>
         <p class="pages">79-109</p><div class="btn-group">
