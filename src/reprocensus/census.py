@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from reprocensus.engines import create_engine
 from reprocensus.extract.version import extractor_version
 from reprocensus.extract.workers import ExtractPool
-from reprocensus.fetch import Fetcher, stamp_of
+from reprocensus.fetch.fetcher import Fetcher
+from reprocensus.fetch.locations import stamp_of
 from reprocensus.listed import earlier_tries, mended, record_listings
 from reprocensus.outcome import Progress, ShardReport
 from reprocensus.plan import Judging, Plan, make_plan
@@ -20,7 +21,7 @@ from reprocensus.settings import Settings
 from reprocensus.shard import Workshop
 from reprocensus.sources import Gathered, SourceOptions, gather
 from reprocensus.sources.history import History
-from reprocensus.sources.online import online
+from reprocensus.sources.online import OnlinePages
 from reprocensus.state import read_state
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
@@ -90,16 +91,17 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
     engine = create_engine(request.engine, settings)
     judging = Judging(variables, engine.name, engine.model, extractor_version())
     tables = Tables(open_storage(request.store, settings))
-    options = SourceOptions(
-        request.venue,
-        request.year,
-        request.tracks,
-        request.listing,
-        request.accept_fewer,
-        lambda: online(settings),
-        History(tables.storage),
-    )
-    gathered = gather(request.sources, options, request.limit)
+    with OnlinePages(settings) as pages:
+        options = SourceOptions(
+            request.venue,
+            request.year,
+            request.tracks,
+            request.listing,
+            request.accept_fewer,
+            pages,
+            History(tables.storage),
+        )
+        gathered = gather(request.sources, options, request.limit)
     editions = {p.edition for p in gathered.papers} | {listing.edition for listing in gathered.listings}
     states = {edition: read_state(tables, edition) for edition in sorted(editions)}
     plan = make_plan(

@@ -17,7 +17,7 @@ from reprocensus.settings import load_settings
 from reprocensus.sources import SourceOptions, list_edition, venues
 from reprocensus.sources.history import History
 from reprocensus.sources.listing import Listing
-from reprocensus.sources.online import online
+from reprocensus.sources.online import OnlinePages
 from reprocensus.storage import open_storage
 
 TracksOption = Annotated[
@@ -75,14 +75,15 @@ def list_(
     """
     settings = load_settings()
     history = History(open_storage(store or settings.store, settings))
-    options = SourceOptions(
-        tracks=tracks,
-        listing=tuple(listing or ()),
-        accept_fewer=accept_fewer,
-        online=lambda: online(settings),
-        history=history,
-    )
-    found = list_edition(edition, options)
+    with OnlinePages(settings) as pages:
+        options = SourceOptions(
+            tracks=tracks,
+            listing=tuple(listing or ()),
+            accept_fewer=accept_fewer,
+            online=pages,
+            history=history,
+        )
+        found = list_edition(edition, options)
     if as_json:
         for paper in found.papers:
             print(json.dumps(_row(paper), ensure_ascii=False))

@@ -8,7 +8,7 @@
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -32,8 +32,8 @@ _EDITION: Final = re.compile(r"([a-z][\w-]*)/(\d{1,4})", re.IGNORECASE)
 class SourceOptions:
     """What the caller says about a source that does not say it itself.
 
-    `tracks` and `listing` (saved pages) are for editions. `online` makes the way to their pages, `history` is
-    what they listed before; without them editions are read from saved pages alone, and nothing is compared.
+    `tracks` and `listing` (saved pages) are for editions. `online` is the way to their pages, `history` what
+    they listed before; without them editions are read from saved pages alone, and nothing is compared.
     """
 
     venue: str | None = None
@@ -41,7 +41,7 @@ class SourceOptions:
     tracks: str = "main"
     listing: tuple[str, ...] = ()
     accept_fewer: bool = False
-    online: Callable[[], Pages] | None = None
+    online: Pages | None = None
     history: History | None = None
 
 
@@ -152,7 +152,7 @@ def list_edition(source: str, options: SourceOptions) -> Listing:
     if options.listing:
         listing = list_saved(adapter, word, year, SavedPages(options.listing), source, options.tracks)
     elif options.online:
-        listing = list_online(adapter, word, year, options.online(), source, options.tracks)
+        listing = list_online(adapter, word, year, options.online, source, options.tracks)
     else:
         raise SourceError(f"{source}: nothing here reads from the network; name saved pages with --listing")
     return _compared(listing, options)

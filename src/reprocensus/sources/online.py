@@ -1,32 +1,39 @@
-"""Pages of proceedings from the network."""
+"""Pages of proceedings from the network, through the client that PDFs come through: as polite, as guarded."""
 
-import httpx
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from reprocensus import __version__
-from reprocensus.errors import ListError
 from reprocensus.settings import Settings
-from reprocensus.sources.pages import Pages, decode
+from reprocensus.sources.pages import decode
 from reprocensus.sources.proceedings import Page
 
-
-def online(settings: Settings) -> Pages:
-    """The way to pages on the network."""
-    return _Online(settings)
+if TYPE_CHECKING:
+    from reprocensus.fetch.client import BlockingClient
 
 
-class _Online:
+class OnlinePages:
+    """Gets pages by their addresses. A context manager; opens nothing before the first page is asked for."""
+
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._stack = ExitStack()
+        self._client: BlockingClient | None = None
 
     def get(self, url: str) -> Page:
-        """The page at an address. Raises `ListError`."""
-        contact = f"; {self._settings.contact}" if self._settings.contact else ""
-        headers = {"User-Agent": f"reprocensus/{__version__} (research census of AI papers{contact})"}
-        try:
-            response = httpx.get(
-                url, headers=headers, follow_redirects=True, timeout=self._settings.fetch_timeout_s
-            )
-            response.raise_for_status()
-        except httpx.HTTPError as error:
-            raise ListError("connection", f"{url}: {error}", transient=True) from error
-        return Page(str(response.url), decode(response.content, response.headers.get("content-type", "")))
+        """The page at an address, after redirects. Raises `FetchError`."""
+        if self._client is None:
+            # Imported late: most commands never ask the network.
+            from reprocensus.fetch.client import BlockingClient
+
+            self._client = self._stack.enter_context(BlockingClient(self._settings))
+        response = self._client.get(url)
+        return Page(response.final_url, decode(response.body, response.headers.get("content-type", "")))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()

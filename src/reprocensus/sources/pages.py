@@ -94,8 +94,6 @@ def why_empty(page: Page) -> ListError:
     tree = parse(page.text)
     title, said = text_of(tree.css_first("title")).casefold(), text_of(tree.body).casefold()
     heading = " ".join(text_of(node) for node in tree.css("h1")).casefold()
-    if not said:
-        return ListError("empty_page", f"{page.url} is an empty page", transient=True)
     if _any(_CHALLENGES, title, heading) or (len(said) < 4000 and _any(_CHALLENGES, said)):
         return ListError(
             "challenge",
@@ -108,6 +106,8 @@ def why_empty(page: Page) -> ListError:
             f"{page.url} is a login page (“{title[:60]}”) where a list of papers should be; open it in a "
             "browser and name the saved page with --listing",
         )
+    if not said:
+        return ListError("empty_page", f"{page.url} is an empty page", transient=True)
     if _any(_REFUSALS, title, heading):
         return ListError("refused", f"{page.url} refuses to be read (“{(title or heading)[:60]}”)")
     return ListError(
