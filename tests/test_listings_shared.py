@@ -37,6 +37,35 @@ class Explained:
 
 #: Source word, year -> what differs. An edition that is not here must not differ.
 EXPLAINED: dict[tuple[str, int], Explained] = {
+    ("aaai", 2017): Explained(
+        missing=(
+            "a_unified_convex_surrogate_for_the_schatten_pnorm",
+            "grid_pathfinding_on_the_2kneighborhoods",
+            "improving_efficiency_of_svmk_fold_cross_validation_by_alpha_seeding",
+            "inductive_pairwise_ranking_going_beyond_thenlog_n_barrier",
+        ),
+        extra=(
+            "a_unified_convex_surrogate_for_the_schatten_p_norm",
+            "grid_pathfinding_on_the_2k_neighborhoods",
+            "improving_efficiency_of_svm_k_fold_cross_validation_by_alpha_seeding",
+            "inductive_pairwise_ranking_going_beyond_the_n_log_n_barrier",
+        ),
+        why="theirs lost the spaces around italics",
+    ),
+    ("aaai", 2019): Explained(
+        moved=3,
+        why="2 of theirs are viewers of the journal system, where the page has files; 1 title lost a space",
+    ),
+    ("ijcai", 2015): Explained(
+        missing=("generating_1",),
+        extra=(
+            "bayesian_active_learning_for_posterior_estimation",
+            "generating_1_f_noise_sequences_as_constraint_satisfaction_the_voss_constraint",
+            "reasonable_highly_expressive_query_languages",
+            "recursive_decomposition_for_nonconvex_optimization",
+        ),
+        why="theirs cuts a title at its slash, and misses three papers with an award printed above",
+    ),
     ("iclr", 2014): Explained(
         moved=1,
         extra=("unit_tests_for_stochastic_optimization",),
@@ -83,7 +112,11 @@ def ours(shared: Path, word: str, year: int, tracks: str) -> Counter[Entry]:
 def theirs(shared: Path, venue: str, year: int) -> Counter[Entry]:
     path = shared / "listings" / "expected" / f"{venue}_{year}.csv"
     with path.open(encoding="utf-8", newline="") as file:
-        return Counter((collapse(row["Title"]), row["PDF_URL"].strip()) for row in csv.DictReader(file))
+        # Some of their addresses have spaces, which may not stand in one: ours have them encoded.
+        return Counter(
+            (collapse(row["Title"]), row["PDF_URL"].strip().replace(" ", "%20"))
+            for row in csv.DictReader(file)
+        )
 
 
 def titles(entries: Counter[Entry]) -> Counter[str]:
@@ -104,7 +137,7 @@ def test_what_is_expected_is_listed(shared: Path, venue: str, year: int) -> None
     moved = expected.total() - matched - missing.total()
     print(
         f"\n{venue} {year}: {expected.total()} expected, {matched} matched, {moved} with another PDF URL, "
-        f"{missing.total()} missing, {extra.total()} extra; {main.total()} main, {every.total()} in all tracks"
+        f"{missing.total()} missing, {extra.total()} extra; {main.total()} main, {every.total()} in all"
     )
     known = EXPLAINED.get((word, year), Explained())
     assert moved == known.moved, [entry for entry in expected - every if not missing[slug(entry[0])]][:5]
