@@ -48,8 +48,12 @@ def year_of(page: Page, slug: str) -> int | None:
 
 def _paper(item: Node, url: str) -> Listed | None:
     title = text_of(item.css_first("dt"))
-    links = [(text_of(a).lower().strip("[] "), absolute(url, attribute(a, "href"))) for a in item.css("a")]
-    pdf = next((to for label, to in links if to and label == "pdf"), None)
+    # Not the links of the abstract, which stands between.
+    around = [child for child in item.iter() if child.tag != "details"]
+    links = [a for child in around for a in ([child] if child.tag == "a" else child.css("a"))]
+    pdf = next(
+        (absolute(url, attribute(a, "href")) for a in links if text_of(a).lower().strip("[] ") == "pdf"), None
+    )
     if not title:
         return None
     return Listed(

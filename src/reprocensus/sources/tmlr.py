@@ -18,7 +18,8 @@ _FIRST: Final = 2022
 VENUES: Final = MappingProxyType(
     {"tmlr": Venue("TMLR", tuple(range(_FIRST, 2027)), "Transactions on Machine Learning Research")}
 )
-_DATE: Final = re.compile(r"\b(?:19|20)\d\d\b")
+#: What follows the authors: ", February 2026".
+_DATE: Final = re.compile(r"[\s,]*(?:[^\W\d]+\s+)?(?P<year>(?:19|20)\d\d)\b")
 _PAPER: Final = re.compile(r"/(?:forum|pdf)$")
 
 
@@ -66,9 +67,7 @@ def _paper(item: Node, url: str) -> Listed | None:
 
 
 def _year(item: Node) -> int | None:
-    """The year of "A, B, February 2026": the first that is written after the authors."""
-    paragraph = item.css_first("p")
+    """The year of "A, B, February 2026"."""
     authors = text_of(item.css_first("p i, p em"))
-    said = text_of(paragraph).removeprefix(authors)
-    year = _DATE.search(said)
-    return int(year[0]) if year else None
+    date = _DATE.match(text_of(item.css_first("p")).removeprefix(authors))
+    return int(date["year"]) if date else None
