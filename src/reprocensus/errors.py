@@ -6,6 +6,7 @@
     │   ├── SchemaError       a variable or table file that does not parse or contradicts itself
     │   └── EngineError       an engine that does not exist or cannot run here
     ├── FlowError             what runs the flow went away under it
+    ├── FetchStoppedError     the run ends, so nothing more is fetched
     ├── StoreError            the store cannot be read or written, or refuses conditional writes
     │   └── WriteConflictError  somebody else replaced the object since it was read
     └── PaperError            one paper failed at one stage; becomes a row in `failures`
@@ -18,6 +19,7 @@ A `PaperError` carries its `kind` (a word from the stage's closed set) and wheth
 (trying again later may help). It never stops a run.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -43,6 +45,13 @@ class EngineError(UsageError):
 
 class FlowError(ReprocensusError):
     """The machinery that runs a flow failed; what was journaled stands."""
+
+
+class FetchStoppedError(ReprocensusError):
+    """The run is ending; what was not fetched yet is left to the next one."""
+
+    def __init__(self) -> None:
+        super().__init__("the run is ending; the next one fetches the rest")
 
 
 class StoreError(ReprocensusError):
@@ -78,6 +87,13 @@ class FetchError(PaperError):
     """The PDF could not be had, or what came is no PDF."""
 
     stage = "fetch"
+
+    def __init__(
+        self, kind: str, message: str, *, transient: bool = False, retry_at: datetime | None = None
+    ) -> None:
+        """`retry_at`: before then the host wants no further request."""
+        super().__init__(kind, message, transient=transient)
+        self.retry_at = retry_at
 
 
 class ExtractError(PaperError):

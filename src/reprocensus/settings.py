@@ -2,11 +2,20 @@
 
 import os
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reprocensus.errors import UsageError
 from reprocensus.validation import complaints
+
+
+class HostLimit(BaseModel):
+    """How often one host may be asked: the pause between two requests in seconds, and how many at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    interval_s: float = Field(1.0, ge=0, description="pause between two requests")
+    at_once: int = Field(2, ge=1, description="requests under way at a time")
 
 
 class Settings(BaseSettings):
@@ -27,6 +36,20 @@ class Settings(BaseSettings):
     contact: str = Field("", description="an e-mail address or URL for the User-Agent header")
     fetch_interval_s: float = Field(1.0, ge=0, description="pause between two requests to one host")
     fetch_timeout_s: float = Field(60, gt=0, description="longest silence of a server")
+    fetch_deadline_s: float = Field(600, gt=0, description="longest time of one download")
+    fetch_attempts: int = Field(4, ge=1, description="tries at one request within a run")
+    fetch_backoff_s: float = Field(1.0, ge=0, description="pause before the second try; it doubles each time")
+    fetch_max_wait_s: float = Field(300, ge=0, description="longest wait that a server may ask for in a run")
+    host_limits: dict[str, HostLimit] = Field(
+        default_factory=dict, description="limits by host, as JSON, over the bundled ones"
+    )
+    recheck_days: float = Field(
+        30, ge=0, description="days until a PDF's address is asked again; 0: every run"
+    )
+    journal_interval_s: float = Field(
+        120, ge=0, description="longest time that a fetched PDF is not journaled"
+    )
+    allow_private_hosts: bool = Field(False, description="fetch from private and loopback addresses too")
     s3_endpoint: str | None = Field(None, description="URL of an S3-compatible server; AWS when unset")
     s3_key: SecretStr | None = Field(None, description="S3 access key; the usual AWS chain when unset")
     s3_secret: SecretStr | None = Field(None, description="S3 secret key")

@@ -13,7 +13,8 @@ import polars as pl
 from reprocensus.engines import Engine
 from reprocensus.errors import FetchError, PaperError
 from reprocensus.extract.workers import ExtractPool
-from reprocensus.fetch import Fetched, Fetcher, stamp_of
+from reprocensus.fetch.fetcher import Fetched, Fetcher
+from reprocensus.fetch.locations import stamp_of
 from reprocensus.judge import Judged, judge
 from reprocensus.keys import verdict_key
 from reprocensus.outcome import Progress, ShardReport
