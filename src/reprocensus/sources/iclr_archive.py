@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from reprocensus.sources.html import Node, Tree, absolute, attribute, collapse, title_key
+from reprocensus.sources.html import Node, Tree, absolute, attribute, collapse, text_of, title_key
 from reprocensus.sources.proceedings import Listed, Page
 
 _BLOCKS: Final = frozenset({"p", "div", "li", "br", "h1", "h2", "h3", "h4", "tr", "td", "ol", "ul"})
@@ -90,38 +90,38 @@ def _with_authors(paper: Listed, said: str) -> Listed:
 
 
 def _lines(page: Page, tree: Tree) -> Iterator[_Line]:
-    """The page's lines: blocks and line breaks end one, a link belongs to the line that its text is on."""
-    body = tree.body
-    if body is None:
-        return
+    """The page's lines: the start and the end of a block end one, and so does a break outside of a list."""
     line = _Line("", [], False)
-    for node in body.traverse(include_text=True):
-        if node.tag in _BLOCKS:
-            if node.tag == "br" and _in_item(node):
-                line.text += " "
-                continue
-            if line.text.strip() or line.links:
-                yield _Line(collapse(line.text), line.links, line.heading)
-            line = _Line("", [], node.tag.startswith("h"))
-        elif node.tag == "-text" and node.text_content:
-            parent = node.parent
-            if parent is not None and parent.tag in ("script", "style"):
-                continue
-            line.text += node.text_content
-        elif node.tag == "a":
-            address = absolute(page.url, attribute(node, "href"))
-            said = collapse(node.text(deep=True))
+    for event in _events(tree.body, in_item=False):
+        if isinstance(event, str):
+            line.text += event
+        elif event is not None and event.tag == "a":
+            address = absolute(page.url, attribute(event, "href"))
+            said = text_of(event)
             if address and said:
                 line.links.append((address, said))
+        else:
+            if line.text.strip() or line.links:
+                yield _Line(collapse(line.text), line.links, line.heading)
+            line = _Line("", [], event is not None and (event.tag or "").startswith("h"))
     if line.text.strip() or line.links:
         yield _Line(collapse(line.text), line.links, line.heading)
 
 
-def _in_item(node: Node) -> bool:
-    """Whether a line break stands within a list's item: there it parts title and authors of one paper."""
-    above = node.parent
-    while above is not None:
-        if above.tag == "li":
-            return True
-        above = above.parent
-    return False
+def _events(node: Node | None, *, in_item: bool) -> Iterator[str | Node | None]:
+    """Text, links and blocks in their order; a block is itself where it starts and None where it ends."""
+    if node is None or node.tag in ("script", "style"):
+        return
+    if node.tag == "-text":
+        yield node.text_content or ""
+        return
+    # Within a list's item a break parts title and authors of one paper.
+    block = node.tag in _BLOCKS and not (node.tag == "br" and in_item)
+    if block or node.tag == "a":
+        yield node
+    elif node.tag == "br":
+        yield " "
+    for child in node.iter(include_text=True):
+        yield from _events(child, in_item=in_item or node.tag == "li")
+    if block:
+        yield None
