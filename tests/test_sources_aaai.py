@@ -1,10 +1,12 @@
 """AAAI and JAIR on pages written for the purpose, in the layouts that the two sites use."""
 
+from pathlib import Path
+
 import pytest
 
 from reprocensus.errors import SourceError
 from reprocensus.records import Edition
-from reprocensus.sources import aaai, jair
+from reprocensus.sources import SourceOptions, aaai, jair, list_edition
 from reprocensus.sources.proceedings import Listed, Page
 
 AAAI_ORG = "https://aaai.org/proceeding/01-sample-19/"
@@ -229,6 +231,18 @@ def test_a_login_page_yields_nothing() -> None:
     found = aaai.read(page, Edition("AAAI", 2025))
     assert (found.papers, found.more, found.side) == ((), (), ())
     assert aaai.year_of(page, "aaai") is None
+
+
+def test_a_login_page_among_saved_ones_is_missed_where_its_name_says(tmp_path: Path) -> None:
+    login = '<title>Login</title><body><h1>Login</h1><form><input type="password"></form></body>'
+    (tmp_path / "2023-track1.html").write_text(ojs(ARTICLE).text, "utf-8")
+    (tmp_path / "2023-track2.html").write_text(login, "utf-8")
+    (tmp_path / "2024-track1.html").write_text(ojs(ARTICLE, "Vol. 38 No. 1: AAAI-24").text, "utf-8")
+    options = SourceOptions(listing=(str(tmp_path),))
+    listing = list_edition("aaai/2023", options)
+    assert [paper.paper_id for paper in listing.papers] == ["AAAI-2023/25070"]
+    assert [problem.kind for problem in listing.problems] == ["login"]
+    assert not list_edition("aaai/2024", options).problems
 
 
 def summary(number: int, title: str, series: str, theme: str = "obj_issue_summary") -> str:

@@ -28,7 +28,7 @@ VENUES: Final = MappingProxyType(
     {
         "ijcai": Venue(
             "IJCAI",
-            (*range(1969, 2015, 2), *range(2015, 2027)),
+            (*range(2003, 2015, 2), *range(2015, 2027)),
             "International Joint Conference on Artificial Intelligence; every other year before 2015",
         )
     }

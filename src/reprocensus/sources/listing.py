@@ -156,6 +156,9 @@ def _of_edition(
     starts = {same_address(url) for url in start}
     for one in saved.pages:
         says = year if same_address(one.page.url) in starts else _year_of(adapter, word, year, one.page)
+        if says is None and not one.named:
+            # A login page says no year. Its file's name may, and then it is missing from that edition.
+            says = next(iter(_years(one.file.stem)), None)
         if says == year:
             chosen.append(_addressed(one.page, start))
         elif one.named and says is not None:
