@@ -11,10 +11,12 @@ Outcomes that are failures (`FetchError.kind`), those in brackets transient: `ba
 """
 
 import asyncio
+import ssl
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from time import monotonic
 from typing import Final, NoReturn
 
@@ -293,13 +295,18 @@ def _transport(settings: Settings) -> httpx.AsyncHTTPTransport:
     transport = httpx.AsyncHTTPTransport()
     # Httpx takes no network backend, its transport is a thin shell around this pool.
     transport._pool = httpcore.AsyncConnectionPool(
-        ssl_context=httpx.create_ssl_context(),
+        ssl_context=_ssl_context(),
         max_connections=100,
         max_keepalive_connections=20,
         keepalive_expiry=15,
         network_backend=GuardedBackend(allow_private=settings.allow_private_hosts),
     )
     return transport
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 def _check(url: str) -> str:
