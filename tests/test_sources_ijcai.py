@@ -68,7 +68,7 @@ def test_pdfs_lie_in_the_years_folder_also_if_the_address_lacks_its_slash() -> N
 
 def test_sections_and_what_is_main() -> None:
     found = boxes(
-        section("Main Track", ("Search", box("1")), ("Machine Learning A-L", box("2")))
+        section("Main Track", ("Learning from Demonstrations", box("1")), ("Machine Learning A-L", box("2")))
         + section("Special Track on AI for Good", ("Research Papers", box("3")), ("Projects", box("4")))
         + section("Survey Track", ("", box("5")))
         + section("Best Sister Conferences", ("", box("6")))
@@ -76,7 +76,7 @@ def test_sections_and_what_is_main() -> None:
         + section("Demos", ("", box("8")))
     )
     assert [(one.track, one.main) for one in found] == [
-        ("Main Track: Search", True),
+        ("Main Track: Learning from Demonstrations", True),
         ("Main Track: Machine Learning A-L", True),
         ("Special Track on AI for Good: Research Papers", True),
         ("Special Track on AI for Good: Projects", False),
@@ -185,6 +185,17 @@ def test_an_award_above_the_title_and_an_erratum_among_the_links() -> None:
     )
     assert (one.title, one.track, one.key) == ("A Title", "Planning", "42")
     assert one.pdf_url == "https://www.ijcai.org/Proceedings/15/Papers/042.pdf"
+
+
+def test_a_paragraph_in_bold_is_a_heading_unless_it_is_an_award() -> None:
+    found = text(
+        f"<p><strong>Main Track: Planning</strong></p><p><b>Best Student Paper</b></p>{entry(1)}"
+        f"<p><strong>Best Papers from Sister Conferences Track</strong></p>{entry(2)}"
+    )
+    assert [(one.track, one.main) for one in found] == [
+        ("Main Track: Planning", True),
+        ("Best Papers from Sister Conferences Track", False),
+    ]
 
 
 def test_what_is_missing_does_not_make_a_paper_disappear() -> None:

@@ -46,8 +46,12 @@ _SIDE: Final = re.compile(
     r"\b(?:IAAI|EAAI|innovative applications|educational advances|student|undergraduate|doctoral|consortium"
     r"|demos?|demonstrations?|senior (?:member|track)|blue sky|summary talks|new faculty|what.?s hot|invited"
     r"|keynotes?|panels?|tutorials?|workshops?|posters?|journal|sister|nectar|late.breaking|competitions?"
-    r"|challenge papers|exhibitions?|preface|front matter|organi[sz]ation|index)(?:\d{2,4})?\b",
+    r"|challenge papers|model AI|exhibitions?|preface|front matter)(?:\d{2,4})?\b",
     re.IGNORECASE,
+)
+#: What says that it is main is, whatever its topic: a technical track on workshops would be.
+_SAYS_MAIN: Final = re.compile(
+    r"(?:AAAI (?:Special )?Technical Track|AAAI Special Track|Main Track)\b", re.IGNORECASE
 )
 #: Headings that name no track: there the issue's title decides.
 _NAMELESS: Final = re.compile(r"|papers|articles|technical papers|full papers", re.IGNORECASE)
@@ -150,7 +154,7 @@ def _heading_of(paper: Node) -> str:
 def _track(heading: str, issue: str) -> tuple[str, bool]:
     """A track's name, and whether it is main. Where the heading says nothing the issue's title does."""
     if not _NAMELESS.fullmatch(heading):
-        return heading, not _SIDE.search(heading)
+        return heading, bool(_SAYS_MAIN.match(heading)) or not _SIDE.search(heading)
     main = bool(_CONFERENCE.search(issue)) or not _SIDE.search(issue)
     return (heading or "Papers", True) if main else (issue, False)
 

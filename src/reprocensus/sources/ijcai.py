@@ -36,12 +36,14 @@ VENUES: Final = MappingProxyType(
 
 _SIDE: Final = re.compile(
     r"\b(?:surveys?|sister|journals?|early career|doctoral|consortium|demos?|demonstrations?|invited"
-    r"|exhibits?|projects?|keynotes?|panels?|tutorials?|workshops?|awards?|competitions?|front matter|preface"
-    r"|posters?|videos?|student)\b",
+    r"|exhibits?|projects?|keynotes?|panels?|tutorials?|workshops?|competitions?|front matter|preface"
+    r"|posters?|videos?)\b",
     re.IGNORECASE,
 )
 _MAIN_TRACK: Final = "Main Track"
 _FRONT_MATTER: Final = "Front matter"
+#: Printed above a paper, in bold, where a heading would stand.
+_AWARD: Final = re.compile(r"distinguished|outstanding|best .*paper|honou?rable|\baward", re.IGNORECASE)
 _CONTENTS: Final = re.compile(r"(?:table of )?contents?", re.IGNORECASE)
 #: "Title / 123" or "Title / xxiv", in the running text.
 _FIRST_PAGE: Final = re.compile(r"\s*/\s*(?P<page>\d+|[ivxlcdm]+)\s*$", re.IGNORECASE)
@@ -92,7 +94,7 @@ def _boxes(tree: Tree, url: str) -> list[Listed]:
                 landing,
                 pdf,
                 track,
-                main=not _SIDE.search(track),
+                main=_is_main(track),
             )
         )
     return found
@@ -149,7 +151,8 @@ def _running_text(tree: Tree, url: str) -> Iterator[Listed]:
     section = ""
     for item in _entries(_lines(root) if root is not None else iter(()), url):
         if isinstance(item, str):
-            section = "" if _CONTENTS.fullmatch(item) else item
+            if not _AWARD.search(item) or _SIDE.search(item):
+                section = "" if _CONTENTS.fullmatch(item) else item
             continue
         title, first_page, authors = _parts(item.lines)
         if not (item.pdf or item.landing or first_page):
@@ -163,7 +166,7 @@ def _running_text(tree: Tree, url: str) -> Iterator[Listed]:
             item.landing,
             item.pdf,
             track,
-            main=not _SIDE.search(track),
+            main=_is_main(track),
         )
 
 
@@ -228,6 +231,10 @@ def _linked(entry: _Entry, menu: _Line, url: str) -> _Entry:
         elif _bare(label) in _LABELS:
             entry.landing = entry.landing or absolute(url, href)
     return entry
+
+
+def _is_main(track: str) -> bool:
+    return track.lower().startswith(_MAIN_TRACK.lower()) or not _SIDE.search(track)
 
 
 def _bare(label: str) -> str:
