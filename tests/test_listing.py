@@ -131,6 +131,21 @@ def test_one_bad_page_does_not_cost_the_others() -> None:
     assert [p.kind for p in listing.problems] == ["login", "not_found"]
 
 
+def test_a_page_that_breaks_its_adapter_is_named_and_the_next_is_read() -> None:
+    def read(page: Page, edition: Edition) -> Found:
+        if page.url.endswith("2020"):
+            raise IndexError("list index out of range")
+        return Found((paper("b"),))
+
+    made = SimpleNamespace(
+        VENUES={"test": Venue("TEST", ())}, start=lambda s, y: (f"{SITE}/2020", f"{SITE}/2"), read=read
+    )
+    site = Site({f"{SITE}/2020": "x", f"{SITE}/2": "x"})
+    listing = list_online(cast(Proceedings, made), "test", 2020, site, "test/2020", "main")
+    assert keys(listing) == ["b"]
+    assert [p.kind for p in listing.problems] == ["adapter"]
+
+
 def test_a_paper_listed_twice_is_one_and_two_papers_with_one_key_are_two() -> None:
     moved = Listed("a", "On  A", ("A B",), None, "https://old.example/a.pdf", main=False)
     other = paper("b", "Another Title", pdf=f"{SITE}/b2.pdf")

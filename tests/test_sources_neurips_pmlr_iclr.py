@@ -244,6 +244,12 @@ def test_openreview_pages_and_fields() -> None:
     assert (arxiv.track, arxiv.pdf_url) == ("oral", "https://arxiv.org/pdf/1301.1.pdf")
 
 
+def test_openreview_notes_dumped_as_a_list() -> None:
+    page = Page("", json.dumps([note("a", "ICLR 2019 Poster"), note("b", "Submitted to ICLR 2019")]))
+    assert iclr.year_of(page, "iclr") == 2019
+    assert [paper.key for paper in iclr.read(page, Edition("ICLR", 2019)).papers] == ["a"]
+
+
 @pytest.mark.parametrize("text", ['{"name": "ForbiddenError"}', "{broken", '{"notes": []}', '{"notes": {}}'])
 def test_openreview_refusals_are_no_papers(text: str) -> None:
     assert iclr.read(Page("https://api.openreview.net/notes", text), Edition("ICLR", 2019)) == Found()

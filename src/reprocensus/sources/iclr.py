@@ -40,7 +40,7 @@ def start(slug: str, year: int) -> tuple[str, ...]:
 
 def read(page: Page, edition: Edition) -> Found:
     """The papers of one page, whichever of the layouts it has."""
-    if page.text.lstrip().startswith("{"):
+    if _is_json(page):
         return openreview.read(page, edition)
     tree = parse(page.text)
     papers = neurips.read_papers(page, tree)
@@ -53,7 +53,7 @@ def read(page: Page, edition: Edition) -> Found:
 
 def year_of(page: Page, slug: str) -> int | None:
     """The year in the page's address, in OpenReview's invitations, or in the headings."""
-    if page.text.lstrip().startswith("{"):
+    if _is_json(page):
         return openreview.year_of(page)
     named = re.search(r"(?<!\d)(20\d\d)(?!\d)", urlsplit(page.url).path)
     if named:
@@ -63,3 +63,7 @@ def year_of(page: Page, slug: str) -> int | None:
     said = text_of(tree.css_first("title")) + " " + text_of(tree.body)
     inside = re.search(r"(?:ICLR|Learning Representations)[\s(]{1,3}(?:ICLR\)?\s)?(20\d\d)", said)
     return int(inside[1]) if inside else neurips.year_of(page, slug)
+
+
+def _is_json(page: Page) -> bool:
+    return page.text.lstrip("\ufeff \t\r\n").startswith(("{", "["))

@@ -7,6 +7,7 @@ yield are kept: one track page behind a login does not cost the others, but the 
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -58,7 +59,13 @@ class _Reading:
 
     def take(self, page: Page, adapter: Proceedings) -> Iterable[str]:
         """Reads one page; returns the addresses of those that follow."""
-        found = adapter.read(page, self.edition)
+        try:
+            found = adapter.read(page, self.edition)
+        except Exception as error:
+            # One page that breaks its adapter must not cost a night's other editions; it is named as well.
+            broken = f"{page.url} broke the adapter ({type(error).__name__}: {error}); please report it"
+            self.problems.append(ListError("adapter", broken))
+            return ()
         if found.edition:
             self.edition = found.edition
         follow = (*found.more, *(found.side if self.tracks == "all" else ()))
@@ -186,9 +193,11 @@ def _addressed(page: Page, start: Sequence[str]) -> Page:
 def _year_of(adapter: Proceedings, word: str, year: int, page: Page) -> int | None:
     """The year that a page is of: as the adapter knows, else as its address or its headings say."""
     if isinstance(adapter, SaysYear):
-        says = adapter.year_of(page, word)
-        if says is not None:
-            return says
+        with suppress(Exception):
+            # An adapter that breaks on a page says so when it reads it, if the page is of this edition.
+            says = adapter.year_of(page, word)
+            if says is not None:
+                return says
     address = urlsplit(page.url)
     found = _years(f"{address.path}?{address.query}")
     if not found:

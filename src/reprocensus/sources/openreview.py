@@ -57,7 +57,9 @@ def read(page: Page, edition: Edition) -> Found:
         answer = json.loads(page.text)
     except ValueError:
         return Found()
-    notes = answer.get("notes") if isinstance(answer, dict) else None
+    # A list alone is what openreview-py's notes are when they are dumped.
+    notes = answer.get("notes") if isinstance(answer, dict) else answer
+    count = answer.get("count") if isinstance(answer, dict) else len(answer)
     if not isinstance(notes, list):
         return Found()
     papers: list[Listed] = []
@@ -74,7 +76,7 @@ def read(page: Page, edition: Edition) -> Found:
     told = f"{undecided} of {len(submissions)} submissions on {page.url} have no decision and were left out"
     return Found(
         tuple(papers),
-        _next(page.url, len(notes), answer.get("count")),
+        _next(page.url, len(notes), count),
         seen=len(submissions) - undecided,
         notes=(told,) if undecided else (),
     )

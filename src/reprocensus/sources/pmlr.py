@@ -34,7 +34,10 @@ _SIDE: Final = re.compile(
     r"competitions?|discussions?|journal)\b",
     re.IGNORECASE,
 )
-_FRONT: Final = re.compile(r"(?:.*[:,]\s*)?(?:preface|foreword|front ?matter)\W*", re.IGNORECASE)
+_FRONT: Final = re.compile(
+    r"(?:preface|foreword|front ?matter)\b.*|.*[:,]\s*(?:preface|foreword|front ?matter)\W*", re.IGNORECASE
+)
+_OPEN_PROBLEM: Final = re.compile(r"open problems?\s*[:.–-]", re.IGNORECASE)
 _VOLUME: Final = re.compile(r"/v(\d+)(?:/|$)")
 _HEADING: Final = re.compile(r"Volume\s+(\d+)\s*:\s*(.*)")
 _NAME_PARTS: Final = ("given", "prefix", "family", "suffix")
@@ -163,8 +166,11 @@ def _key(address: str | None) -> str:
 def _track(section: str, title: str, edition: Edition) -> tuple[str, bool]:
     if _FRONT.fullmatch(title):
         return "preface", False
-    side = edition.venue in _WORDS and _SIDE.search(section)
-    return section or MAIN, not side
+    if edition.venue not in _WORDS:
+        return section or MAIN, True
+    if _OPEN_PROBLEM.match(title):
+        return "Open Problems", False
+    return section or MAIN, not _SIDE.search(section)
 
 
 def _is_post(page: Page) -> bool:
