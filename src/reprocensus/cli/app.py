@@ -61,6 +61,9 @@ YearOption = Annotated[
 RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="try papers again that failed for good earlier")
 ]
+RecheckOption = Annotated[
+    bool, typer.Option("--recheck", help="ask the network again for every PDF that the store has")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print results as JSON")]
 
 
@@ -86,6 +89,7 @@ def run(
     tracks: listing.TracksOption = "main",
     saved: listing.ListingOption = None,
     accept_fewer: listing.AcceptOption = False,
+    recheck: RecheckOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch, extract and judge what is not done yet, then write tables and statistics.
@@ -109,6 +113,7 @@ def run(
             tracks,
             saved,
             accept_fewer,
+            recheck,
         ),
         settings,
     )
@@ -142,6 +147,7 @@ def plan(
     tracks: listing.TracksOption = "main",
     saved: listing.ListingOption = None,
     accept_fewer: listing.AcceptOption = False,
+    recheck: RecheckOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would fetch, extract and judge, and do none of it."""
@@ -161,6 +167,7 @@ def plan(
         tracks,
         saved,
         accept_fewer,
+        recheck,
     )
     prepared = prepare(request, settings)
     _tell(prepared)
@@ -246,6 +253,7 @@ def _request(
     tracks: str,
     saved: list[str] | None,
     accept_fewer: bool,
+    recheck: bool,
 ) -> RunRequest:
     if not sources and not Path(DEFAULT_SOURCE.partition(":")[2]).exists():
         raise UsageError("no samples/ here; name a SOURCE: an edition, manifest:FILE or dir:FOLDER")
@@ -268,6 +276,7 @@ def _request(
         tracks="all" if tracks == "all" else "main",
         listing=tuple(saved or ()),
         accept_fewer=accept_fewer,
+        recheck=recheck,
     )
 
 
