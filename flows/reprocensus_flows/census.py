@@ -26,6 +26,7 @@ from reprocensus.request import RunRequest
 from reprocensus.runs import Run
 from reprocensus.settings import load_settings
 from reprocensus.shard import Workshop, process_shard
+from reprocensus_flows.limits import PrefectLimiter
 
 #: What the command line has prepared already, and whom to tell of progress.
 session: ContextVar[tuple[Prepared, Progress] | None] = ContextVar("session", default=None)
@@ -67,7 +68,8 @@ def census(request: RunRequest) -> RunOutcome:
     """
     given = session.get()
     prepared, progress = given if given else (prepare(request, load_settings()), _silent)
-    with running(prepared, progress) as (run, shop):
+    limiter = PrefectLimiter(prepared.settings.fetch_deadline_s) if prepared.plan.hosts else None
+    with running(prepared, progress, limiter) as (run, shop):
         report = prepared.report()
         try:
             problems = _work(prepared, shop, report)
@@ -88,28 +90,37 @@ def _work(prepared: Prepared, shop: Workshop, report: ShardReport) -> list[Excep
     shards = {f"{s.edition} {s.name}": s for s in prepared.plan.shards(prepared.shard_size)}
     editions = {str(edition): edition for edition in prepared.editions}
     token = _floor.set(_Floor(shop, shards, editions))
-    runner = ThreadPoolTaskRunner[Any](max_workers=prepared.settings.shards_at_once)
+    runner = ThreadPoolTaskRunner[Any](max_workers=_side_by_side(prepared))
     try:
         with runner:
-            return _in_order(prepared, runner, shards, report)
+            try:
+                return _in_order(prepared, runner, shards, report)
+            except BaseException:
+                # The runner waits for its tasks, and a slow host might keep them for hours.
+                shop.fetcher.stop()
+                raise
     finally:
         _floor.reset(token)
+
+
+def _side_by_side(prepared: Prepared) -> int:
+    """Shards side by side: more than set where several hosts are fetched from, which is mostly waiting."""
+    return max(
+        prepared.settings.shards_at_once, min(len(prepared.plan.hosts), prepared.settings.hosts_at_once)
+    )
 
 
 def _in_order(
     prepared: Prepared, runner: ThreadPoolTaskRunner[Any], shards: dict[str, Shard], report: ShardReport
 ) -> list[Exception]:
     # What a killed run left must stand in the tables before a shard looks for its papers' texts there.
-    problems = _finish(
-        [_submit(runner, publish_task, str(e)) for e in prepared.unpublished], lambda _: None
-    )
+    problems = _finish([_submit(runner, publish_task, str(e)) for e in prepared.unpublished], lambda _: None)
     left = Counter(str(shard.edition) for shard in shards.values())
     waiting = iter(shards)
     # A few at a time: what is submitted runs in that order, and an edition is to be published when its last
     # shard is done, not when all shards are.
     shards_out = {
-        _submit(runner, shard_task, name): name
-        for name in islice(waiting, 2 * prepared.settings.shards_at_once)
+        _submit(runner, shard_task, name): name for name in islice(waiting, 2 * _side_by_side(prepared))
     }
     publishing: list[PrefectFuture[Any]] = []
     while shards_out:

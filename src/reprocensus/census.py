@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from reprocensus.engines import create_engine
 from reprocensus.extract.version import extractor_version
 from reprocensus.extract.workers import ExtractPool
 from reprocensus.fetch.fetcher import Fetcher
+from reprocensus.fetch.limits import Limiter
 from reprocensus.fetch.locations import stamp_of
 from reprocensus.listed import earlier_tries, mended, record_listings
 from reprocensus.outcome import Progress, ShardReport
@@ -111,13 +113,19 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
         stamp_of,
         retry_failed=request.retry_failed,
         max_attempts=settings.max_attempts,
+        now=datetime.now(UTC),
+        recheck_after=timedelta(days=0 if request.recheck else settings.recheck_days),
     )
     return Prepared(request, settings, tables, judging, plan, gathered, earlier_tries(states))
 
 
 @contextmanager
-def running(prepared: Prepared, progress: Progress) -> Iterator[tuple[Run, Workshop]]:
+def running(
+    prepared: Prepared, progress: Progress, limiter: Limiter | None = None
+) -> Iterator[tuple[Run, Workshop]]:
     """A run with its workers and its engine started. The caller saves how it ended.
+
+    `limiter` makes the limits of hosts hold beyond this process.
 
     Raises:
         StoreError: the store cannot be written, or not safely.
@@ -134,8 +142,17 @@ def running(prepared: Prepared, progress: Progress) -> Iterator[tuple[Run, Works
             ExtractPool(settings.workers, settings.extract_timeout_s, settings.extract_memory_mb)
         )
         engine = stack.enter_context(create_engine(prepared.request.engine, settings))
-        fetcher = Fetcher(prepared.tables.storage, settings)
+        fetcher = stack.enter_context(Fetcher(prepared.tables.storage, settings, limiter))
         yield (
             run,
-            Workshop(prepared.tables, fetcher, extractors, engine, prepared.judging, run.run_id, progress),
+            Workshop(
+                prepared.tables,
+                fetcher,
+                extractors,
+                engine,
+                prepared.judging,
+                run.run_id,
+                progress,
+                settings.journal_interval_s,
+            ),
         )

@@ -1,18 +1,22 @@
 """Decides what a run has to do: compares what is listed with what the store holds. Writes nothing.
 
-A paper's PDF is read again only if its stamp changed, its text is taken again only if the PDF or the
-extractor changed, and a variable is judged again only if text, variable, prompt, engine or model changed.
+A paper's PDF is read again only if its stamp changed or, from the network, if it was not checked for long.
+Its text is taken again only if the PDF or the extractor changed, and a variable is judged again only if
+text, variable, prompt, engine or model changed.
 Failures that are not transient wait until their input changes or `retry_failed` is asked for.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
+from reprocensus.fetch.locations import host_of, is_url, public
 from reprocensus.keys import verdict_key
 from reprocensus.prompt import prompt_sha
-from reprocensus.records import Edition, Paper
+from reprocensus.records import Edition, Paper, Seen
+from reprocensus.rows import seen_of
 from reprocensus.state import VERDICT_KEY, EditionState
 from reprocensus.variables import Variable
 
@@ -48,6 +52,8 @@ class Work:
 
     `record`: the source says something new of it. `title`: as the store has it. `pdf_sha256`: its PDF, where
     that need not be fetched.
+    `recheck`: it is fetched to see whether it has changed; what stands stays if that fails. `seen`: the PDFs
+    that it was before, the current one last.
     `attempts`: how often each input was tried before, by `failures.attempted`.
     """
 
@@ -59,6 +65,8 @@ class Work:
     title: str = ""
     pdf_sha256: str | None = None
     held: Held | None = None
+    recheck: bool = False
+    seen: tuple[Seen, ...] = ()
     attempts: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -74,6 +82,12 @@ class Shard:
     edition: Edition
     name: str
     works: tuple[Work, ...]
+
+    @property
+    def host(self) -> str:
+        """The host that most of its fetching waits for; empty if it fetches nothing from the network."""
+        hosts = Counter(host_of(w.paper.location) for w in self.works if w.fetch and is_url(w.paper.location))
+        return hosts.most_common(1)[0][0] if hosts else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,11 @@ class Plan:
         """Editions that the run touches."""
         return sorted({w.paper.edition for w in self.works} | set(self.unpublished))
 
+    @property
+    def hosts(self) -> set[str]:
+        """Hosts of the network that are fetched from."""
+        return {host_of(w.paper.location) for w in self.works if w.fetch and is_url(w.paper.location)}
+
     def counts(self) -> dict[str, int]:
         """Papers listed, done and waiting, and what would be fetched, extracted and judged.
 
@@ -112,7 +131,20 @@ class Plan:
         }
 
     def shards(self, size: int) -> Iterator[Shard]:
-        """The work in shards of at most `size` papers, none across two editions."""
+        """The work in shards of at most `size` papers, none across two editions.
+
+        Editions on different hosts take turns, so that shards side by side do not wait for the same host.
+        """
+        queues: dict[str, deque[Shard]] = defaultdict(deque)
+        for shard in self._by_edition(size):
+            queues[shard.host].append(shard)
+        while queues:
+            for host in list(queues):
+                yield queues[host].popleft()
+                if not queues[host]:
+                    del queues[host]
+
+    def _by_edition(self, size: int) -> Iterator[Shard]:
         by_edition: dict[Edition, list[Work]] = defaultdict(list)
         for work in self.works:
             by_edition[work.paper.edition].append(work)
@@ -129,10 +161,15 @@ def make_plan(
     *,
     retry_failed: bool = False,
     max_attempts: int = 3,
+    now: datetime | None = None,
+    recheck_after: timedelta | None = None,
 ) -> Plan:
-    """The plan for papers, given the state of each of their editions and a way to stamp a location."""
+    """The plan for papers, given the state of each of their editions and a way to stamp a location.
+
+    `recheck_after`: a PDF from the network that was not checked for so long is asked for again at `now`.
+    """
     known = {edition: _Known(state) for edition, state in states.items()}
-    decision = _Decision(judging, stamp, retry_failed, max_attempts)
+    decision = _Decision(judging, stamp, retry_failed, max_attempts, now, recheck_after)
     works = []
     n_waiting = 0
     for paper in papers:
@@ -155,6 +192,9 @@ class _Known:
         self.documents = _by(state.documents.iter_rows(named=True), "paper_id")
         keys = state.verdicts.select("paper_id", *VERDICT_KEY).iter_rows()
         self.verdicts = {(row[0], verdict_key(*row[1:])) for row in keys}
+        self.pdfs: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in state.pdfs.sort("last_checked").iter_rows(named=True):
+            self.pdfs[row["paper_id"]].append(row)
         self.failures: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in state.failures.iter_rows(named=True):
             self.failures[row["paper_id"]].append(row)
@@ -168,12 +208,20 @@ class _Decision:
     """Decides about one paper at a time; counts what waits for somebody to look at it."""
 
     def __init__(
-        self, judging: Judging, stamp: Callable[[str], str | None], retry_failed: bool, max_attempts: int
+        self,
+        judging: Judging,
+        stamp: Callable[[str], str | None],
+        retry_failed: bool,
+        max_attempts: int,
+        now: datetime | None,
+        recheck_after: timedelta | None,
     ) -> None:
         self.judging = judging
         self.stamp = stamp
         self.retry_failed = retry_failed
         self.max_attempts = max_attempts
+        self.now = now
+        self.recheck_after = recheck_after
         self.waiting: Counter[str] = Counter()
 
     def work(self, paper: Paper, known: _Known) -> Work:
@@ -189,6 +237,7 @@ class _Decision:
             title=str(row["title"]) if row else "",
             held=held,
             attempts={f["attempted"]: f["attempts"] for f in failures},
+            seen=tuple(seen_of(pdf) for pdf in known.pdfs.get(paper.paper_id, [])),
         )
         now = self.stamp(paper.location)
         if row is None or not _fresh(paper, row, now):
@@ -196,6 +245,8 @@ class _Decision:
                 return replace(work, variables=())
             return replace(work, fetch=True, extract=True)
         pdf = str(row["pdf_sha256"])
+        if self._due(paper, row, work.seen, failures):
+            work = replace(work, fetch=True, recheck=True)
         if held is None or held.pdf_sha256 != pdf:
             if self._waits(failures, "extract", extract_attempt(pdf, self.judging.extractor_version)):
                 return replace(work, variables=(), pdf_sha256=pdf)
@@ -214,11 +265,32 @@ class _Decision:
                 missing.append(variable.name)
         return Held(str(document["pdf_sha256"]), text, tuple(missing))
 
+    def _due(
+        self,
+        paper: Paper,
+        row: Mapping[str, Any],
+        seen: Sequence[Seen],
+        failures: Sequence[Mapping[str, Any]],
+    ) -> bool:
+        """Whether a PDF that stands is to be asked for again, because that was last done long ago."""
+        if self.now is None or self.recheck_after is None or not is_url(paper.location):
+            return False
+        pdf = str(row["pdf_sha256"])
+        checked = max((s.last_checked for s in seen if s.pdf_sha256 == pdf), default=row["recorded_at"])
+        if self.now - checked < self.recheck_after:
+            return False
+        recent = [f for f in failures if self.now - f["failed_at"] < self.recheck_after]
+        return not self._waits(recent, "fetch", recheck_attempt(paper.location, pdf))
+
     def _waits(self, failures: Sequence[Mapping[str, Any]], stage: str, attempted: str) -> bool:
-        """Whether this very attempt failed before, for good or often enough."""
+        """Whether this very attempt failed before, for good or often enough, or is wanted later."""
         for failure in failures:
             same = failure["stage"] == stage and failure["attempted"] == attempted
             spent = not failure["transient"] or failure["attempts"] >= self.max_attempts
+            if failure["kind"] == "rate_limited":
+                # The host was too busy to be asked: that is no try, it is a date.
+                later = failure["retry_at"]
+                spent = later is not None and self.now is not None and self.now < later
             if same and spent and not self.retry_failed:
                 self.waiting[stage] += 1
                 return True
@@ -236,7 +308,13 @@ def _fresh(paper: Paper, row: Mapping[str, Any], stamp: str | None) -> bool:
 
 def fetch_attempt(location: str, stamp: str | None) -> str:
     """What a fetch tried, as told in `failures.attempted`."""
-    return f"{location} {stamp or 'missing'}"
+    where = public(location)
+    return f"{where} {where if stamp == location else stamp or 'missing'}"
+
+
+def recheck_attempt(location: str, pdf_sha256: str) -> str:
+    """What a second look at a PDF that stands tried."""
+    return f"{public(location)} after {pdf_sha256}"
 
 
 def extract_attempt(pdf_sha256: str, extractor_version: str) -> str:

@@ -27,7 +27,11 @@ def publish(tables: Tables, edition: Edition) -> None:
             frame = current_verdicts(frame, parts["documents"].frame)
         if name == "failures":
             frame = current_failures(
-                frame, parts["papers"].frame, parts["documents"].frame, parts["verdicts"].frame
+                frame,
+                parts["papers"].frame,
+                parts["pdfs"].frame,
+                parts["documents"].frame,
+                parts["verdicts"].frame,
             )
         # A table without rows is written too: analysts read every table of every edition.
         if current.version and folded is current and frame.height == current.frame.height:

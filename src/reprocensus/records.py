@@ -69,6 +69,20 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A PDF that a paper's location gave, as in the table `pdfs`. Times are when that was first and last."""
+
+    pdf_sha256: str
+    location: str
+    n_bytes: int
+    first_seen: datetime
+    last_checked: datetime
+    final_url: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A stretch `[start, end)` of a document's text. A document's sections cover its text without gaps."""
 
@@ -180,3 +194,4 @@ class Failure:
     failed_at: datetime
     variable: str | None = None
     attempts: int = 1
+    retry_at: datetime | None = None

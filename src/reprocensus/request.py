@@ -32,4 +32,5 @@ class RunRequest(BaseModel):
     limit: int | None = Field(None, ge=1, description="at most this many papers")
     workers: int | None = Field(None, ge=1, description="worker processes; one a processor if empty")
     shard_size: int | None = Field(None, ge=1, le=5000, description="papers in one unit of work")
+    recheck: bool = Field(False, description="ask the network again for every PDF that the store has")
     retry_failed: bool = Field(False, description="try papers again that failed for good")

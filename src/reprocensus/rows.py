@@ -1,12 +1,12 @@
 """Records as rows of tables, and back. One place knows which field goes into which column."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
 from reprocensus.keys import digest
-from reprocensus.records import Document, Extracted, Failure, Paper, Section, SectionKind, Verdict
+from reprocensus.records import Document, Extracted, Failure, Paper, Section, SectionKind, Seen, Verdict
 
 Row = dict[str, Any]
 
@@ -30,6 +30,16 @@ def paper_row(
         "listed_at": recorded_at,
         "recorded_at": recorded_at,
     }
+
+
+def pdf_row(paper_id: str, seen: Seen, recorded_at: datetime) -> Row:
+    """A row of `pdfs`."""
+    return {"paper_id": paper_id, **asdict(seen), "recorded_at": recorded_at}
+
+
+def seen_of(row: Mapping[str, Any]) -> Seen:
+    """The PDF of a row of `pdfs`."""
+    return Seen(**{field.name: row[field.name] for field in fields(Seen)})
 
 
 def document_row(document: Document, recorded_at: datetime) -> Row:

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     fetch_attempts: int = Field(4, ge=1, description="tries at one request within a run")
     fetch_backoff_s: float = Field(1.0, ge=0, description="pause before the second try; it doubles each time")
     fetch_max_wait_s: float = Field(300, ge=0, description="longest wait that a server may ask for in a run")
+    hosts_at_once: int = Field(8, ge=1, description="hosts that are fetched from side by side")
     host_limits: dict[str, HostLimit] = Field(
         default_factory=dict, description="limits by host, as JSON, over the bundled ones"
     )

@@ -1,26 +1,37 @@
-"""The way of a shard of papers through fetch, extract and judge. Each stage's rows are journaled as it ends.
+"""The way of a shard of papers through fetch, extract and judge.
 
-Whatever a stage has journaled is not done again if the run is killed after it.
+What is fetched and extracted is journaled from time to time and at the end of the two, verdicts when all are
+made. Whatever was journaled is not done again if the run is killed after it.
 """
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from time import monotonic
 
 import polars as pl
 
 from reprocensus.engines import Engine
 from reprocensus.errors import FetchError, PaperError
 from reprocensus.extract.workers import ExtractPool
-from reprocensus.fetch.fetcher import Fetched, Fetcher
+from reprocensus.fetch.fetcher import Fetched, Fetcher, Unchanged, Want
 from reprocensus.fetch.locations import stamp_of
 from reprocensus.judge import Judged, judge
 from reprocensus.keys import verdict_key
 from reprocensus.outcome import Progress, ShardReport
-from reprocensus.plan import Judging, Shard, Work, extract_attempt, fetch_attempt
-from reprocensus.records import Document, Failure, Stage, Verdict
-from reprocensus.rows import document_of, document_row, failure_row, new_document, paper_row, verdict_row
+from reprocensus.plan import Judging, Shard, Work, extract_attempt, fetch_attempt, recheck_attempt
+from reprocensus.records import Document, Failure, Seen, Stage, Verdict
+from reprocensus.rows import (
+    Row,
+    document_of,
+    document_row,
+    failure_row,
+    new_document,
+    paper_row,
+    pdf_row,
+    verdict_row,
+)
 from reprocensus.state import VERDICT_KEY
 from reprocensus.tables import Tables
 
@@ -36,6 +47,7 @@ class Workshop:
     judging: Judging
     run_id: str
     progress: Progress
+    journal_interval_s: float = 120
 
 
 class _ShardRun:
@@ -46,10 +58,18 @@ class _ShardRun:
         self.shop = shop
         self.report = ShardReport()
         self.works = {work.paper.paper_id: work for work in shard.works}
+        self.every_variable = tuple(v.name for v in shop.judging.variables)
+        #: Digest and stamp of the PDFs in hand, by paper.
         self.pdfs: dict[str, tuple[str, str | None]] = {}
-        self.failures: list[Failure] = []
         self.documents: dict[str, Document] = {}
         self.to_judge: dict[str, tuple[str, ...]] = {}
+        self.failures: list[Failure] = []
+        self.checked: list[tuple[str, Seen]] = []
+        self.started_at = datetime.now(UTC)
+        self.ids_to_save: dict[str, None] = {w.paper.paper_id: None for w in shard.works if w.record}
+        self.documents_to_save: list[Document] = []
+        self.parts = 0
+        self.saved_at = monotonic()
 
     def count(self, stage: str, outcome: str, n: int = 1) -> None:
         self.report.counts[stage, outcome] += n
@@ -69,9 +89,43 @@ class _ShardRun:
                 failed_at=datetime.now(UTC),
                 variable=variable,
                 attempts=tries,
+                retry_at=error.retry_at if isinstance(error, FetchError) else None,
             )
         )
         self.count(error.stage, "failed")
+
+    def have(self, work: Work, fetched: Fetched) -> None:
+        """Takes a fetched PDF in hand."""
+        name, sha256 = work.paper.paper_id, fetched.sha256
+        now = fetched.checked_at
+        first = min((s.first_seen for s in work.seen if s.pdf_sha256 == sha256), default=now)
+        self.checked.append(
+            (
+                name,
+                Seen(
+                    sha256,
+                    work.paper.location,
+                    len(fetched.data),
+                    first,
+                    now,
+                    fetched.final_url,
+                    fetched.etag,
+                    fetched.last_modified,
+                ),
+            )
+        )
+        self.pdfs[name] = (sha256, fetched.stamp)
+        if not (work.recheck and sha256 == work.pdf_sha256):
+            self.ids_to_save[name] = None
+
+    def read(self, document: Document) -> None:
+        """Takes a new text in hand."""
+        name = document.paper_id
+        self.documents[name] = document
+        self.documents_to_save.append(document)
+        if not self.works[name].paper.title:
+            # Its row may be in the journal already, without the title that has now been read off page 1.
+            self.ids_to_save[name] = None
 
     def save(self, table: str, rows: list[dict[str, object]], part: str = "") -> None:
         self.shop.tables.append(table, self.shard.edition, self.shop.run_id, f"{self.shard.name}{part}", rows)
@@ -80,26 +134,55 @@ class _ShardRun:
         self.save("failures", [failure_row(f) for f in self.failures], part)
         self.failures = []
 
+    def save_part(self, *, last: bool = False) -> None:
+        """Journals what was fetched and extracted since the last time; at last also what was only listed."""
+        part, now = f"p{self.parts:03d}", datetime.now(UTC)
+        self.parts += 1
+        self.saved_at = monotonic()
+        names = {name: None for name in self.ids_to_save if last or name in self.pdfs}
+        self.save("papers", [self._paper(name, now) for name in names], part)
+        self.save("pdfs", [pdf_row(name, seen, now) for name, seen in self.checked], part)
+        self.save("documents", [document_row(d, now) for d in self.documents_to_save], part)
+        self.save_failures(part)
+        self.ids_to_save = {name: None for name in self.ids_to_save if name not in names}
+        self.checked, self.documents_to_save = [], []
+
+    def save_part_if_due(self) -> None:
+        """Journals from time to time while a slow host is fetched from, so that a kill costs little."""
+        if monotonic() - self.saved_at >= self.shop.journal_interval_s:
+            self.save_part()
+
+    def _paper(self, name: str, now: datetime) -> Row:
+        work = self.works[name]
+        document = self.documents.get(name)
+        # What was not fetched now must not look as if it had been, or it would end an earlier failure.
+        recorded_at = now if name in self.pdfs else self.started_at
+        sha256, stamp = self.pdfs.get(name, (work.pdf_sha256, stamp_of(work.paper.location)))
+        read_off = document.extracted.title if document else ""
+        title = work.paper.title or read_off or work.title or name
+        return paper_row(work.paper, title, sha256, stamp if sha256 else None, recorded_at)
+
 
 def process_shard(shard: Shard, shop: Workshop) -> ShardReport:
     """Fetches, extracts and judges the shard's papers as far as each needs it.
 
-    Raises only for the store's sake; a paper's failure is a row.
+    Raises only for the store's sake, or because the run ends; a paper's failure is a row.
     """
     run = _ShardRun(shard, shop)
-    for name, extracted in shop.extractors.extract_all(_pdfs(run)):
-        work, sha256 = run.works[name], run.pdfs[name][0]
-        if isinstance(extracted, PaperError):
-            run.fail(work, extracted, extract_attempt(sha256, shop.judging.extractor_version))
-        else:
-            document = run.documents[name] = new_document(name, sha256, extracted)
-            same = work.held is not None and work.held.text_sha256 == document.text_sha256
-            run.to_judge[name] = work.held.missing if work.held and same else work.variables
-            run.count(Stage.EXTRACT, "done")
-    _save_papers(run)
-    now = datetime.now(UTC)
-    run.save("documents", [document_row(document, now) for document in run.documents.values()])
-    run.save_failures("a")
+    try:
+        for name, extracted in shop.extractors.extract_all(_pdfs(run)):
+            work, sha256 = run.works[name], run.pdfs[name][0]
+            if isinstance(extracted, PaperError):
+                run.fail(work, extracted, extract_attempt(sha256, shop.judging.extractor_version))
+            else:
+                document = new_document(name, sha256, extracted)
+                run.read(document)
+                same = work.held is not None and work.held.text_sha256 == document.text_sha256
+                run.to_judge[name] = work.held.missing if work.held and same else run.every_variable
+                run.count(Stage.EXTRACT, "done")
+    finally:
+        # Whatever ends the run, what it has fetched is not to be fetched again.
+        run.save_part(last=True)
     _judge(run)
     return run.report
 
@@ -107,57 +190,69 @@ def process_shard(shard: Shard, shop: Workshop) -> ShardReport:
 def _pdfs(run: _ShardRun) -> Iterator[tuple[str, bytes]]:
     """The PDFs to extract; fetches those that must be, and leaves out those whose text is held already."""
     for work in run.shard.works:
-        paper = work.paper
-        if work.fetch:
-            attempted = fetch_attempt(paper.location, stamp_of(paper.location))
-            try:
-                fetched = run.shop.fetcher.fetch(paper)
-            except FetchError as error:
-                run.fail(work, error, attempted)
-                continue
-            run.pdfs[paper.paper_id] = (fetched.sha256, fetched.stamp)
+        if not work.fetch:
+            yield from _stored(run, work)
+    wants = [_want(work) for work in run.shard.works if work.fetch]
+    for want, outcome in run.shop.fetcher.fetch_all(wants):
+        work = run.works[want.paper.paper_id]
+        if isinstance(outcome, FetchError):
+            run.fail(work, outcome, _attempted(work))
+            if work.recheck:
+                yield from _stored(run, work)
+        elif isinstance(outcome, Unchanged):
+            run.count(Stage.FETCH, "unchanged")
+            run.checked.append((work.paper.paper_id, replace(outcome.seen, last_checked=outcome.checked_at)))
+            yield from _stored(run, work)
+        else:
+            run.have(work, outcome)
             run.count(Stage.FETCH, "done")
-            if work.held and work.held.pdf_sha256 == fetched.sha256:
-                run.to_judge[paper.paper_id] = work.held.missing
+            if work.held and work.held.pdf_sha256 == outcome.sha256:
+                run.to_judge[work.paper.paper_id] = work.held.missing
             else:
-                yield paper.paper_id, fetched.data
-        elif work.extract and work.pdf_sha256:
-            data = run.shop.fetcher.stored(work.pdf_sha256)
-            if data is None:
-                data = _fetch_again(run, work)
-            if data is not None:
-                run.pdfs.setdefault(paper.paper_id, (work.pdf_sha256, stamp_of(paper.location)))
-                yield paper.paper_id, data
-        elif work.variables:
-            run.to_judge[paper.paper_id] = work.variables
+                yield work.paper.paper_id, outcome.data
+        run.save_part_if_due()
+
+
+def _want(work: Work) -> Want:
+    """What to fetch; of a PDF that is only checked, what tells the server which one is held."""
+    seen = [s for s in work.seen if work.recheck and s.pdf_sha256 == work.pdf_sha256]
+    return Want(work.paper, seen[-1] if seen else None)
+
+
+def _attempted(work: Work) -> str:
+    location = work.paper.location
+    if work.recheck and work.pdf_sha256:
+        return recheck_attempt(location, work.pdf_sha256)
+    return fetch_attempt(location, stamp_of(location))
+
+
+def _stored(run: _ShardRun, work: Work) -> Iterator[tuple[str, bytes]]:
+    """The paper's PDF from the store, if its text is wanted anew."""
+    name = work.paper.paper_id
+    if not (work.extract and work.pdf_sha256):
+        if work.variables:
+            run.to_judge[name] = work.variables
+        return
+    data = run.shop.fetcher.stored(work.pdf_sha256)
+    run.pdfs.setdefault(name, (work.pdf_sha256, stamp_of(work.paper.location)))
+    if data is None and not work.fetch:
+        data = _fetch_again(run, work)
+    if data is not None:
+        run.ids_to_save[name] = None
+        yield name, data
 
 
 def _fetch_again(run: _ShardRun, work: Work) -> bytes | None:
     """The PDF of a paper whose object has gone from the store."""
     try:
-        fetched: Fetched = run.shop.fetcher.fetch(work.paper)
+        fetched = run.shop.fetcher.fetch(work.paper)
     except FetchError as error:
-        run.fail(work, error, fetch_attempt(work.paper.location, stamp_of(work.paper.location)))
+        run.pdfs.pop(work.paper.paper_id, None)
+        run.fail(work, error, _attempted(work))
         return None
-    run.pdfs[work.paper.paper_id] = (fetched.sha256, fetched.stamp)
+    run.have(work, fetched)
     run.count(Stage.FETCH, "done")
     return fetched.data
-
-
-def _save_papers(run: _ShardRun) -> None:
-    """Records every paper that is new, changed or has a new PDF."""
-    now = datetime.now(UTC)
-    rows = []
-    for work in run.shard.works:
-        paper = work.paper
-        if not (work.record or paper.paper_id in run.pdfs):
-            continue
-        document = run.documents.get(paper.paper_id)
-        sha256, stamp = run.pdfs.get(paper.paper_id, (work.pdf_sha256, stamp_of(paper.location)))
-        read_off = document.extracted.title if document else ""
-        title = paper.title or read_off or work.title or paper.paper_id
-        rows.append(paper_row(paper, title, sha256, stamp if sha256 else None, now))
-    run.save("papers", rows)
 
 
 def _judge(run: _ShardRun) -> None:

@@ -1,21 +1,23 @@
 """What is already done in a store, per edition: the tables with every run's journal folded in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from reprocensus.keys import digest
 from reprocensus.records import Edition
-from reprocensus.tables import JournalEntry, Partition, Tables
+from reprocensus.schemas import load_table
+from reprocensus.tables import JournalEntry, Partition, Tables, empty_frame
 
 #: Folded in this order: what stands in the later ones depends on the earlier.
-JOURNALED = ("papers", "documents", "verdicts", "failures")
+JOURNALED = ("papers", "pdfs", "documents", "verdicts", "failures")
 #: Identifies what a verdict was made from.
 VERDICT_KEY = ("text_sha256", "variable", "variable_sha", "prompt_sha", "engine", "model")
 
 #: What planning needs of each; None is everything. Texts are not read.
 _COLUMNS: dict[str, tuple[str, ...] | None] = {
     "papers": None,
+    "pdfs": None,
     "documents": ("paper_id", "pdf_sha256", "text_sha256", "extractor_version", "recorded_at"),
     "verdicts": ("paper_id", *VERDICT_KEY, "recorded_at"),
     "failures": None,
@@ -33,6 +35,7 @@ class EditionState:
     failures: pl.DataFrame
     unfolded: tuple[JournalEntry, ...]
     statistics_stale: bool
+    pdfs: pl.DataFrame = field(default_factory=lambda: empty_frame(load_table("pdfs")))
 
     @property
     def needs_publishing(self) -> bool:
@@ -54,9 +57,10 @@ def read_state(tables: Tables, edition: Edition) -> EditionState:
         papers,
         documents,
         verdicts,
-        current_failures(frames["failures"], papers, documents, verdicts),
+        current_failures(frames["failures"], papers, frames["pdfs"], documents, verdicts),
         tuple(entry for entry in entries if entry.name not in held[entry.table]),
         bool(entries) and basis != basis_of(stored),
+        frames["pdfs"],
     )
 
 
@@ -72,28 +76,35 @@ def current_verdicts(verdicts: pl.DataFrame, documents: pl.DataFrame) -> pl.Data
 
 
 def current_failures(
-    failures: pl.DataFrame, papers: pl.DataFrame, documents: pl.DataFrame, verdicts: pl.DataFrame
+    failures: pl.DataFrame,
+    papers: pl.DataFrame,
+    pdfs: pl.DataFrame,
+    documents: pl.DataFrame,
+    verdicts: pl.DataFrame,
 ) -> pl.DataFrame:
     """Failures that nothing later has mended.
 
-    A failure to list ends with a row without attempts, to fetch with a later row in papers that has a PDF, to
+    A failure to list ends with a row without attempts, to fetch with a later row in papers or pdfs, to
     extract with a later document or when the paper has another PDF by now, to judge with a later verdict on
     the variable.
     """
     had = papers.filter(pl.col("pdf_sha256").is_not_null()).select(
         "paper_id", "pdf_sha256", pl.col("recorded_at").alias("had_at")
     )
+    seen = pdfs.group_by("paper_id").agg(pl.col("recorded_at").max().alias("seen_at"))
     read = documents.select("paper_id", pl.col("recorded_at").alias("read_at"))
     judged = verdicts.select("paper_id", "variable", pl.col("recorded_at").alias("judged_at"))
     mended = (
         ((pl.col("stage") == "list") & (pl.col("attempts") == 0))
         | ((pl.col("stage") == "fetch") & (pl.col("had_at") > pl.col("recorded_at")))
+        | ((pl.col("stage") == "fetch") & (pl.col("seen_at") > pl.col("recorded_at")))
         | ((pl.col("stage") == "extract") & (pl.col("read_at") > pl.col("recorded_at")))
         | ((pl.col("stage") == "extract") & ~pl.col("attempted").str.starts_with(pl.col("pdf_sha256")))
         | ((pl.col("stage") == "judge") & (pl.col("judged_at") > pl.col("recorded_at")))
     )
     return (
         failures.join(had, on="paper_id", how="left")
+        .join(seen, on="paper_id", how="left")
         .join(read, on="paper_id", how="left")
         .join(judged, on=["paper_id", "variable"], how="left")
         .filter(~mended.fill_null(False))

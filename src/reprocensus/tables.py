@@ -113,7 +113,10 @@ class Tables:
             return Partition(frame.select(columns) if columns else frame)
         arrow, meta = self._read(path, columns)
         folded = tuple(json.loads(meta.get(_FOLDED, b"[]")))
-        return Partition(_polars(arrow), folded, meta.get(_BASIS, b"").decode(), version)
+        frame = _polars(arrow)
+        return Partition(
+            frame if columns else _complete(frame, schema), folded, meta.get(_BASIS, b"").decode(), version
+        )
 
     def scan(self, table: str, editions: Sequence[Edition] | None = None) -> pl.DataFrame:
         """All rows of the editions (all of them if not named), with columns venue and year in front."""
@@ -146,7 +149,7 @@ class Tables:
 
     def read_journal(self, entry: JournalEntry) -> pl.DataFrame:
         """The rows of one journal file."""
-        return _polars(self._read(entry.path, None)[0])
+        return _complete(_polars(self._read(entry.path, None)[0]), load_table(entry.table))
 
     def read_documents(self, edition: Edition, paper_ids: Sequence[str]) -> pl.DataFrame:
         """The documents of some papers, with their texts."""
@@ -213,6 +216,15 @@ class Tables:
                 f"{path} in {self.storage.uri} is no Parquet file ({error}); somebody else wrote or cut it: "
                 "delete it and run again, it is rebuilt from the journal"
             ) from error
+
+
+def _complete(frame: pl.DataFrame, table: TableSchema) -> pl.DataFrame:
+    """The frame with the nullable columns that its table has got since it was written."""
+    new = [c for c in table.columns if c.nullable and c.name not in frame.columns]
+    if not new:
+        return frame
+    nulls = _polars(pa.Table.from_pylist([{}] * frame.height, schema=pa.schema([c.arrow for c in new])))
+    return frame.hstack(nulls) if frame.height else empty_frame(table)
 
 
 def _scrubbed(value: Any) -> Any:

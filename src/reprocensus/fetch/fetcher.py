@@ -22,7 +22,7 @@ from reprocensus.fetch.limits import Limiter, limit_for
 from reprocensus.fetch.locations import host_of, is_url, object_path, public
 from reprocensus.fetch.refusals import page_failure
 from reprocensus.keys import digest
-from reprocensus.records import Paper
+from reprocensus.records import Paper, Seen
 from reprocensus.settings import Settings
 from reprocensus.storage import Storage
 
@@ -34,16 +34,6 @@ if TYPE_CHECKING:
 _ACCEPT: Final = "application/pdf,*/*;q=0.5"
 #: PDFs that are fetched and not taken yet, of one shard: they wait in memory.
 _AHEAD: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a paper's address gave last time."""
-
-    pdf_sha256: str
-    location: str
-    etag: str | None = None
-    last_modified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

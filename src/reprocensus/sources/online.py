@@ -9,7 +9,7 @@ from reprocensus.sources.pages import decode
 from reprocensus.sources.proceedings import Page
 
 if TYPE_CHECKING:
-    from reprocensus.fetch.client import BlockingClient
+    from reprocensus.fetch.blocking import BlockingClient
 
 
 class OnlinePages:
@@ -24,7 +24,7 @@ class OnlinePages:
         """The page at an address, after redirects. Raises `FetchError`."""
         if self._client is None:
             # Imported late: most commands never ask the network.
-            from reprocensus.fetch.client import BlockingClient
+            from reprocensus.fetch.blocking import BlockingClient
 
             self._client = self._stack.enter_context(BlockingClient(self._settings))
         response = self._client.get(url)
