@@ -162,7 +162,11 @@ def _of_edition(
     unclear: list[SavedPage] = []
     starts = {same_address(url) for url in start}
     for one in saved.pages:
-        says = year if same_address(one.page.url) in starts else _year_of(adapter, word, year, one.page)
+        # A file that was named may come from wherever the venue was mirrored.
+        hosts = () if one.named else start
+        says = (
+            year if same_address(one.page.url) in starts else _year_of(adapter, word, year, one.page, hosts)
+        )
         if says is None and not one.named:
             # A login page says no year. Its file's name may, and then it is missing from that edition.
             says = next(iter(_years(one.file.stem)), None)
@@ -190,8 +194,11 @@ def _addressed(page: Page, start: Sequence[str]) -> Page:
     return page if page.url or not start else replace(page, url=start[0])
 
 
-def _year_of(adapter: Proceedings, word: str, year: int, page: Page) -> int | None:
-    """The year that a page is of: as the adapter knows, else as its address or its headings say."""
+def _year_of(adapter: Proceedings, word: str, year: int, page: Page, start: Sequence[str]) -> int | None:
+    """The year that a page is of: as the adapter knows, else as its address or its headings say.
+
+    0 if the adapter does not know and the page is of another host than those that the edition starts from.
+    """
     if isinstance(adapter, SaysYear):
         with suppress(Exception):
             # An adapter that breaks on a page says so when it reads it, if the page is of this edition.
@@ -199,11 +206,17 @@ def _year_of(adapter: Proceedings, word: str, year: int, page: Page) -> int | No
             if says is not None:
                 return says
     address = urlsplit(page.url)
+    if address.netloc and start and _host(page.url) not in {_host(url) for url in start}:
+        return 0
     found = _years(f"{address.path}?{address.query}")
     if not found:
         tree = parse(page.text)
         found = _years(" ".join(text_of(node) for node in tree.css("title, h1, h2")))
     return year if year in found else next(iter(found), None)
+
+
+def _host(url: str) -> str:
+    return same_address(url).split("/", 1)[0]
 
 
 def _years(text: str) -> list[int]:

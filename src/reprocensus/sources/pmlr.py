@@ -90,12 +90,17 @@ def year_of(page: Page, slug: str) -> int | None:
 
 
 def _heading(page: Page) -> tuple[int | None, str]:
-    """The volume's number and what its heading says: "International Conference on ..., date, place"."""
+    """The volume's number and what its heading says: "International Conference on ..., date, place".
+
+    The heading is not looked for where the address names a volume that is known.
+    """
+    named = _VOLUME.search(urlsplit(page.url).path)
+    if named and int(named[1]) in _EDITIONS:
+        return int(named[1]), ""
     for node in parse(page.text).css("h2, h1"):
         said = _HEADING.search(text_of(node))
         if said:
             return int(said[1]), said[2]
-    named = _VOLUME.search(urlsplit(page.url).path)
     return (int(named[1]) if named else None), ""
 
 
