@@ -305,8 +305,9 @@ def test_which_year_a_saved_page_is_of() -> None:
     assert aaai.year_of(wordpress(""), "aaai") == 2019
     assert aaai.year_of(ojs(""), "aaai") == 2023
     assert aaai.year_of(ojs("", "Vol. 22 (2007): AAAI-07"), "aaai") == 2007
-    assert jair.year_of(ojs("", "Vol. 76 (2023)"), "jair") == 2023
-    assert jair.year_of(ojs("", "Login"), "jair") is None
+    volume = "<title>Vol. 76 (2023) | Journal of Artificial Intelligence Research</title>"
+    assert jair.year_of(Page("", volume), "jair") == 2023
+    assert jair.year_of(ojs("", "Vol. 76 (2023)"), "jair") is None
 
 
 def test_an_article_of_jair() -> None:
@@ -333,6 +334,12 @@ def test_an_article_of_jair() -> None:
             track="Special Track on AI and Society",
         ),
     )
+
+
+def test_an_issue_of_one_journal_is_nothing_to_the_other() -> None:
+    page = ojs(f"<ul><li>{ARTICLE}</li></ul>")
+    assert len(aaai.read(page, Edition("AAAI", 2023)).papers) == 1
+    assert jair.read(page, Edition("JAIR", 2023)).papers == ()
 
 
 def test_jairs_volumes_of_a_year() -> None:

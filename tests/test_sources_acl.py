@@ -129,6 +129,15 @@ def test_findings_are_a_side_track_of_their_conference() -> None:
     assert acl.side("acl", 2020) == acl.side("naacl", 2023) == acl.side("tacl", 2022) == ()
 
 
+def test_another_venue_is_no_side_track() -> None:
+    body = volume("main", "Proceedings", paper("1", "x"))
+    for collection in ("2020.emnlp", "2019.gwc", "W20", "D20"):
+        assert read(collection, body, "ACL", 2020) == Found()
+    assert acl.year_of(Page("", '<collection id="2020.emnlp">'), "acl") == 0
+    assert acl.year_of(Page("", '<collection id="D14">'), "acl") == 0
+    assert acl.year_of(Page("", '<collection id="2021.findings">'), "acl") == 2021
+
+
 def test_workshops_held_with_a_conference() -> None:
     event = """<event id="acl-2020"><meta><title>ACL</title></meta><colocated>
         <volume-id>2020.acl-main</volume-id><volume-id>2020.findings-acl</volume-id>

@@ -15,7 +15,8 @@ def boxes(body: str, url: str = "https://www.ijcai.org/proceedings/2019/") -> tu
 
 def text(body: str, year: int = 2015) -> tuple[Listed, ...]:
     html = f"""<body class="page-node"><nav><ul><li><a href="/all_proceedings">Proceedings</a></li></ul></nav>
-        <section id="post-content"><h1>Proceedings</h1><p>ISBN 978-1-57735 / 12 volumes</p><h2>Contents</h2>
+        <section id="post-content"><h1>24th Joint Conference on Artificial Intelligence</h1>
+        <p>ISBN 978-1-57735 / 12 volumes</p><h2>Contents</h2>
         {body}</section><p><a href="/rules.pdf">Rules</a></p></body>"""
     page = Page(f"https://www.ijcai.org/proceedings/{year}", html)
     return ijcai.read(page, Edition("IJCAI", year)).papers
@@ -235,6 +236,9 @@ def test_two_papers_in_one_paragraph_and_one_paper_in_three() -> None:
 
 
 def test_another_page_yields_nothing() -> None:
+    other = f"<body><h1>No. 1: AAAI-15</h1><h2>Papers</h2>{entry(1)}</body>"
+    page = Page("https://aaai.org/proceeding/01-aaai-15/", other)
+    assert ijcai.read(page, Edition("IJCAI", 2015)).papers == ()
     page = Page("https://www.ijcai.org/proceedings/2031", "<body><h1>Page not found</h1><p>Sorry.</p></body>")
     assert ijcai.read(page, Edition("IJCAI", 2031)).papers == ()
 

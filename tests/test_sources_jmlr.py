@@ -129,3 +129,10 @@ def test_a_paper_of_dmlr() -> None:
     assert (second.key, second.authors, second.pdf_url) == ("no_file", ("A B",), None)
     assert dmlr.start("dmlr", 2025) == ("https://data.mlr.press/volumes/02.html",)
     assert dmlr.year_of(page, "dmlr") == 2024
+
+
+def test_a_page_of_another_journal_yields_nothing() -> None:
+    for adapter, word in ((jmlr, "jmlr"), (tmlr, "tmlr"), (dmlr, "dmlr")):
+        edition = Edition(adapter.VENUES[word].name, 2024)
+        foreign = Page("https://example.org/2024", paper("a", "A") + item("b", ", May 2024"))
+        assert adapter.read(foreign, edition).papers == ()

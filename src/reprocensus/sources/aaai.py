@@ -19,7 +19,7 @@ from reprocensus.errors import SourceError
 from reprocensus.records import Edition
 from reprocensus.sources.authors import names_in
 from reprocensus.sources.html import Node, Tree, absolute, attribute, parse, text_of, title_key
-from reprocensus.sources.ojs import article_number, articles, issue_title, issues, label_year
+from reprocensus.sources.ojs import article_number, articles, is_of_journal, issue_title, issues, label_year
 from reprocensus.sources.proceedings import Found, Listed, Page, Venue
 
 #: Volume of the proceedings by year, where it is not year - 1986.
@@ -88,6 +88,8 @@ def year_of(page: Page, slug: str) -> int | None:
         volume = re.search(r"/proceeding/aaai-\d+-(\d{4})/", path)
         if volume:
             return int(volume[1])
+    if not is_of_journal(tree, page.url, "AAAI", "AAAI Conference"):
+        return None
     return label_year(issue_title(tree), _year)
 
 
@@ -120,7 +122,7 @@ def _papers_of_aaai_org(tree: Tree, url: str) -> tuple[Listed, ...]:
 def _from_ojs(tree: Tree, url: str) -> list[Listed]:
     issue = issue_title(tree)
     found = []
-    for article in articles(tree, url):
+    for article in articles(tree, url, "AAAI"):
         track, main = _track(article.section, issue)
         found.append(
             Listed(

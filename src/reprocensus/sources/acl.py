@@ -113,24 +113,21 @@ def read(page: Page, edition: Edition) -> Found:
     own = root.get("id", "") == _collection(slug, edition.year)
     papers: list[Listed] = []
     for volume in root.iter("volume"):
-        if own or not _is_findings(root) or _names_venue(volume, slug, edition.year):
+        if own or _is_held_with(root, volume, slug, edition.year):
             papers += _papers(root, volume, own)
     return Found(papers=tuple(papers), side=_colocated(root) if own else ())
 
 
 def year_of(page: Page, slug: str) -> int | None:
-    """The year in the collection's id."""
+    """The year in the collection's id; 0 if that is of another venue."""
     collection = re.search(r"<collection\s+id=[\"']([^\"']+)", page.text)
-    if not collection:
+    number = re.match(r"(\d{4})\.|[A-Z](\d\d)$", collection[1]) if collection else None
+    if not collection or not number:
         return None
-    new = re.fullmatch(r"(\d{4})\..*", collection[1])
-    if new:
-        return int(new[1])
-    old = re.fullmatch(r"[A-Z](\d\d)", collection[1])
-    if not old:
-        return None
-    short = int(old[1])
-    return (1900 if short > 50 else 2000) + short
+    short = int(number[2] or 0)
+    year = int(number[1] or (1900 if short > 50 else 2000) + short)
+    is_side = collection[1] == f"{year}.findings" and slug in _FINDINGS_FROM
+    return year if is_side or collection[1] == _collection(slug, year) else 0
 
 
 def _collection(slug: str, year: int) -> str:
@@ -143,11 +140,15 @@ def _is_findings(root: ET.Element) -> bool:
     return root.get("id", "").endswith(".findings")
 
 
-def _names_venue(volume: ET.Element, slug: str, year: int) -> bool:
-    names = {slug, _JOINT.get((slug, year), "").partition(".")[2]} - {""}
-    if slug == "aacl":
-        names.add("ijcnlp")
-    return volume.get("id", "").lower() in names
+def _is_held_with(root: ET.Element, volume: ET.Element, slug: str, year: int) -> bool:
+    """Whether a volume of another file belongs to an edition: its Findings, or a workshop since 2020."""
+    said, dot, name = root.get("id", "").partition(".")
+    if not dot or said != str(year) or name in VENUES:
+        return False
+    if not _is_findings(root):
+        return True
+    joint = _JOINT.get((slug, year), "").partition(".")[2]
+    return volume.get("id", "").lower() in {slug, joint, "ijcnlp" if slug == "aacl" else slug}
 
 
 def _papers(root: ET.Element, volume: ET.Element, own: bool) -> Iterator[Listed]:

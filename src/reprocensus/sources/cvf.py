@@ -57,7 +57,9 @@ def read(page: Page, edition: Edition) -> Found:
     if workshop and re.fullmatch(r"menu(?:\.py)?", workshop["name"], re.IGNORECASE):
         return Found(side=_workshops(tree, page.url))
     name = f"Workshop: {unquote(workshop['name']).removesuffix('.py')}" if workshop else MAIN
-    papers = tuple(paper for paper in (_paper(term, page.url, name) for term in tree.css("dt")) if paper)
+    papers = tuple(
+        paper for paper in (_paper(term, page.url, name) for term in tree.css("dt.ptitle")) if paper
+    )
     one_day = "day" in parse_qs(urlsplit(page.url).query)
     return Found(papers=papers, more=() if one_day else _days(tree, page.url))
 
@@ -108,7 +110,7 @@ def _paper(term: Node, url: str, track: str) -> Listed | None:
     ]
     pdf = next((to for label, to in links if to and label == "pdf"), None)
     pdf = pdf or next((to for _, to in links if to and "/papers/" in to and to.endswith(".pdf")), None)
-    if not title or not ("ptitle" in attribute(term, "class").split() or pdf):
+    if not title:
         return None
     key = _stem(pdf) or _stem(landing) or title_key(title)
     return Listed(key, title, _authors(descriptions), landing, pdf, track, main=track == MAIN)

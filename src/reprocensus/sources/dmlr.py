@@ -23,6 +23,7 @@ VENUES: Final = MappingProxyType(
         )
     }
 )
+_OWN: Final = re.compile(r"Data-centric Machine Learning Research|/volumes/\d+", re.IGNORECASE)
 _PLACE: Final = re.compile(r",?\s*\(\d+\):.*$")
 
 
@@ -35,14 +36,18 @@ def start(slug: str, year: int) -> tuple[str, ...]:
 
 def read(page: Page, edition: Edition) -> Found:
     """The papers of a volume."""
-    listed = (_paper(item, page.url) for item in parse(page.text).css("li"))
+    tree = parse(page.text)
+    if not _OWN.search(f"{text_of(tree.css_first('title'))} {urlsplit(page.url).path}"):
+        return Found()
+    listed = (_paper(item, page.url) for item in tree.css("li"))
     return Found(papers=tuple(paper for paper in listed if paper))
 
 
 def year_of(page: Page, slug: str) -> int | None:
     """The year of the volume that the page's address or heading names."""
-    said = f"{urlsplit(page.url).path} {text_of(parse(page.text).css_first('h1'))}"
-    volume = re.search(r"/volumes/(\d+)|\bVolume\s+(\d+)", said)
+    tree = parse(page.text)
+    said = f"{text_of(tree.css_first('title'))} {urlsplit(page.url).path}"
+    volume = re.search(r"/volumes/(\d+)|\bVolume\s+(\d+)", said) if _OWN.search(said) else None
     return _BEFORE_FIRST + int(volume[1] or volume[2]) if volume else None
 
 

@@ -42,6 +42,7 @@ _SIDE: Final = re.compile(
 )
 _MAIN_TRACK: Final = "Main Track"
 _FRONT_MATTER: Final = "Front matter"
+_OWN: Final = re.compile(r"\bIJCAI\b|\bJoint Conferences? on Artificial Intelligence", re.IGNORECASE)
 #: Printed above a paper, in bold, where a heading would stand.
 _AWARD: Final = re.compile(r"distinguished|outstanding|best .*paper|honou?rable|\baward", re.IGNORECASE)
 _CONTENTS: Final = re.compile(r"(?:table of )?contents?", re.IGNORECASE)
@@ -63,7 +64,11 @@ def start(slug: str, year: int) -> tuple[str, ...]:
 def read(page: Page, edition: Edition) -> Found:
     """The papers of either layout."""
     tree = parse(page.text)
-    return Found(papers=tuple(_boxes(tree, page.url) or _running_text(tree, page.url)))
+    if boxes := _boxes(tree, page.url):
+        return Found(papers=tuple(boxes))
+    # Much would pass for running text: it has to be IJCAI's.
+    title = " ".join(text_of(node) for node in tree.css("title, h1"))
+    return Found(papers=tuple(_running_text(tree, page.url)) if _OWN.search(title) else ())
 
 
 def year_of(page: Page, slug: str) -> int | None:

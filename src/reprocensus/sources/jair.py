@@ -7,7 +7,7 @@ from typing import Final
 from reprocensus.errors import SourceError
 from reprocensus.records import Edition
 from reprocensus.sources.html import parse
-from reprocensus.sources.ojs import articles, issue_title, issues, label_year
+from reprocensus.sources.ojs import articles, is_of_journal, issue_title, issues, label_year
 from reprocensus.sources.proceedings import Found, Listed, Page, Venue
 
 _FIRST: Final = 1993
@@ -41,11 +41,14 @@ def read(page: Page, edition: Edition) -> Found:
             article.section or "Articles",
             main=not _SIDE.search(article.section),
         )
-        for article in articles(tree, page.url)
+        for article in articles(tree, page.url, "jair")
     )
     return Found(papers=found) if found else Found(more=issues(tree, page.url, edition.year))
 
 
 def year_of(page: Page, slug: str) -> int | None:
     """The year that an issue's title has in brackets, as in "Vol. 76 (2023)"."""
-    return label_year(issue_title(parse(page.text)))
+    tree = parse(page.text)
+    if not is_of_journal(tree, page.url, "jair", "Journal of Artificial Intelligence Research"):
+        return None
+    return label_year(issue_title(tree))

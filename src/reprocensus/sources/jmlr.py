@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from reprocensus.errors import SourceError
 from reprocensus.records import Edition
 from reprocensus.sources.authors import names_in
-from reprocensus.sources.html import Node, absolute, attribute, parse, text_of, title_key
+from reprocensus.sources.html import Node, Tree, absolute, attribute, parse, text_of, title_key
 from reprocensus.sources.proceedings import MAIN, Found, Listed, Page, Venue
 
 _BEFORE_FIRST: Final = 1999
@@ -23,6 +23,8 @@ VENUES: Final = MappingProxyType(
     {"jmlr": Venue("JMLR", tuple(range(_BEFORE_FIRST + 1, 2027)), "Journal of Machine Learning Research")}
 )
 _SOFTWARE: Final = re.compile(r"open source software|mloss", re.IGNORECASE)
+_OWN: Final = re.compile(r"\bJMLR\b|^Journal of Machine Learning Research")
+_ADDRESS: Final = re.compile(r"/papers/v(\d+)(?:/|$)")
 _VOLUME: Final = re.compile(r"\bVolume\s+(\d+)", re.IGNORECASE)
 
 
@@ -36,15 +38,24 @@ def start(slug: str, year: int) -> tuple[str, ...]:
 def read(page: Page, edition: Edition) -> Found:
     """The papers of a volume."""
     tree = parse(page.text)
+    if not _is_own(page, tree):
+        return Found()
     listed = (_paper(term, page.url) for term in tree.css("dt"))
     return Found(papers=tuple(paper for paper in listed if paper))
 
 
 def year_of(page: Page, slug: str) -> int | None:
     """The year of the volume that the page's heading or address names."""
-    heading = text_of(parse(page.text).css_first("h1"))
-    volume = _VOLUME.search(heading) or re.search(r"/papers/v(\d+)(?:/|$)", urlsplit(page.url).path)
+    tree = parse(page.text)
+    heading = text_of(tree.css_first("h1")) if _is_own(page, tree) else ""
+    volume = _VOLUME.search(heading) or _ADDRESS.search(urlsplit(page.url).path)
     return _BEFORE_FIRST + int(volume[1]) if volume else None
+
+
+def _is_own(page: Page, tree: Tree) -> bool:
+    """Whether it is a page of JMLR: other journals set their lists in `dt` and `dd` too."""
+    said = " ".join(text_of(node) for node in tree.css("title, h1"))
+    return bool(_OWN.search(said) or _ADDRESS.search(urlsplit(page.url).path))
 
 
 def _paper(term: Node, url: str) -> Listed | None:

@@ -33,8 +33,12 @@ class Article:
     section: str
 
 
-def articles(tree: Tree, url: str) -> Iterator[Article]:
-    """The articles of an issue page, in their order. None if the page is no issue, such as a login form."""
+def articles(tree: Tree, url: str, journal: str) -> Iterator[Article]:
+    """The articles of an issue page, in their order.
+
+    None if the page is no issue, such as a login form, or is of another journal than the one whose name
+    stands in the addresses: `index.php/<journal>/article/view/...`.
+    """
     for node in tree.css(_ARTICLE):
         link = _title_link(node)
         heading = link or node.css_first(".title, .media-heading")
@@ -42,7 +46,8 @@ def articles(tree: Tree, url: str) -> Iterator[Article]:
         landing = absolute(url, attribute(link, "href"))
         pdf = _pdf(node, url)
         number = article_number(landing) or article_number(pdf)
-        if not title and not number:
+        path = urlsplit(landing or pdf or url).path.lower().split("/")
+        if journal.lower() not in path or not (title or number):
             continue
         yield Article(
             key=number or title_key(title),
@@ -95,6 +100,12 @@ def label_year(label: str, year_of_volume: Callable[[int], int | None] | None = 
         return year_of_volume(int(volume[1]))
     years = _YEAR.findall(label)
     return int(years[-1]) if years else None
+
+
+def is_of_journal(tree: Tree, url: str, journal: str, title: str) -> bool:
+    """Whether a page is of the journal: its address names it, or the page's own title has the journal's."""
+    named = journal.lower() in urlsplit(url).path.lower().split("/")
+    return named or title.lower() in text_of(tree.css_first("title")).lower()
 
 
 def issue_title(tree: Tree) -> str:

@@ -20,6 +20,7 @@ VENUES: Final = MappingProxyType(
 )
 #: What follows the authors: ", February 2026".
 _DATE: Final = re.compile(r"[\s,]*(?:[^\W\d]+\s+)?(?P<year>(?:19|20)\d\d)\b")
+_OWN: Final = re.compile(r"Transactions on Machine Learning Research|/tmlr/", re.IGNORECASE)
 _PAPER: Final = re.compile(r"/(?:forum|pdf)$")
 
 
@@ -32,9 +33,12 @@ def start(slug: str, year: int) -> tuple[str, ...]:
 
 def read(page: Page, edition: Edition) -> Found:
     """The papers published in the edition's year. One without a date is of the year of the one before it."""
+    tree = parse(page.text)
+    if not _OWN.search(f"{text_of(tree.css_first('title'))} {urlsplit(page.url).path}"):
+        return Found()
     listed = []
     year: int | None = None
-    for item in parse(page.text).css("li"):
+    for item in tree.css("li"):
         paper = _paper(item, page.url)
         if paper is None:
             continue
