@@ -100,7 +100,7 @@ def test_why_plan_stats_and_variables_answer(reprocensus: Command, manifest: Pat
     [
         (["run", "manifest:none.jsonl"], "none.jsonl"),
         (["run", "nonsense"], "unknown source"),
-        (["run", "icml/2016"], "icml/2016"),
+        (["run", "nosuch/2016"], "nosuch"),
         (["run", "dir:.", "--venue", "X"], "--year"),
         (["run", "--engine", "magic", "dir:.", "--venue", "X", "--year", "2020"], "known: "),
         (["run", "--variables", "luck", "dir:.", "--venue", "X", "--year", "2020"], "unknown variable"),
