@@ -73,7 +73,9 @@ def test_the_rest_are_make_targets_and_the_check_that_runs_this() -> None:
                 assert (ROOT / file).exists()
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/sources.md", "samples/README.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/architecture.md", "docs/sources.md", "samples/README.md"]
+)
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)#\s]+)\)", path.read_text("utf-8")):
