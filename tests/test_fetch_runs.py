@@ -137,3 +137,25 @@ def test_a_run_killed_while_it_waits_for_a_slow_host_fetches_nothing_twice(
     assert table(tmp_path / "s", "verdicts").height == 8 * 9
     twice = [path for path, n in server.asked.items() if n > 1 and path != "/robots.txt"]
     assert len(twice) <= 1, "only one that was under way when it was killed may be"
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_a_run_that_waits_for_a_slow_host(api: str, server: Server, tmp_path: Path) -> None:
+    names = [f"p{n}" for n in range(4)]
+    for name in names:
+        serve_pdf(server, name, make_pdf(PAPER.replace("Numbers", name)))
+    papers = manifest(tmp_path, server, names)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reprocensus", "run", f"manifest:{papers}", "--store", str(tmp_path / "s")],
+        env={**os.environ, **QUICK, "REPROCENSUS_FETCH_INTERVAL_S": "600"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not server.asked:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert pl.read_parquet(tmp_path / "s/tables/runs/*.parquet")["status"].to_list() == ["interrupted"]

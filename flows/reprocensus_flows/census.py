@@ -28,6 +28,7 @@ from reprocensus.settings import load_settings
 from reprocensus.shard import Workshop, process_shard
 from reprocensus_flows.limits import PrefectLimiter
 
+_LOOK_UP_S = 2.0
 #: What the command line has prepared already, and whom to tell of progress.
 session: ContextVar[tuple[Prepared, Progress] | None] = ContextVar("session", default=None)
 
@@ -124,7 +125,7 @@ def _in_order(
     }
     publishing: list[PrefectFuture[Any]] = []
     while shards_out:
-        done = next(iter(as_completed(list(shards_out))))
+        done = _next_done(list(shards_out))
         edition = str(shards[shards_out.pop(done)].edition)
         problems += _finish([done], report.add)
         left[edition] -= 1
@@ -132,6 +133,15 @@ def _in_order(
             publishing.append(_submit(runner, publish_task, edition))
         shards_out.update({_submit(runner, shard_task, name): name for name in islice(waiting, 1)})
     return problems + _finish(publishing, lambda _: None)
+
+
+def _next_done(futures: list[PrefectFuture[Any]]) -> PrefectFuture[Any]:
+    """The next that is done. Looks up now and then: not every kernel wakes this thread for a signal."""
+    while True:
+        try:
+            return next(iter(as_completed(futures, timeout=_LOOK_UP_S)))
+        except TimeoutError:
+            continue
 
 
 def _submit(runner: ThreadPoolTaskRunner[Any], what: Any, name: str) -> PrefectFuture[Any]:
