@@ -6,6 +6,7 @@ import json
 import resource
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -17,6 +18,7 @@ import pytest
 from conftest import PAPER, make_pdf
 from misbehaving import Ask, Server, Writer, answer, serving
 from reprocensus.errors import FetchError
+from reprocensus.fetch.checks import check_pdf, check_whole
 from reprocensus.fetch.fetcher import Fetched, Fetcher, Outcome, Want
 from reprocensus.keys import digest
 from reprocensus.records import Edition, Paper, Seen
@@ -323,3 +325,32 @@ def test_hosts_are_fetched_from_side_by_side_and_each_at_its_own_pace(tmp_path: 
         for server, pace in ((one, 0.5), (two, 0.3)):
             gaps = [b - a for a, b in pairwise(server.times)]
             assert min(gaps) > pace * 0.9, gaps
+
+
+def test_no_real_paper_is_taken_for_a_broken_download(shared: Path) -> None:
+    papers = sorted((shared / "corpus" / "papers").rglob("*.pdf"))
+    assert len(papers) > 200
+    missed = []
+    for path in papers:
+        data = path.read_bytes()
+        check_pdf(data, path.name)
+        check_whole(data, path.name)
+        with suppress(FetchError):
+            check_whole(data[: len(data) * 6 // 10], path.name)
+            missed.append(path.name)
+    # A file that was saved in increments has a trailer after each; its Content-Length tells all the same.
+    assert len(missed) < 0.02 * len(papers), missed
+    refused = set()
+    for path in (shared / "corpus" / "hostile").glob("*.pdf"):
+        try:
+            check_pdf(path.read_bytes(), path.name)
+            check_whole(path.read_bytes(), path.name)
+        except FetchError as error:
+            refused.add((path.name.split("_")[0], error.kind))
+    assert refused == {
+        ("derived", "truncated"),
+        ("derived", "html"),
+        ("derived", "gzip"),
+        ("pdfplumber", "empty"),
+        ("qpdf", "not_pdf"),
+    }

@@ -1,13 +1,13 @@
 """The plan: what is done is not done again, what changed is."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 
-from reprocensus.plan import Judging, Plan, extract_attempt, fetch_attempt, make_plan
+from reprocensus.plan import Judging, Plan, extract_attempt, fetch_attempt, make_plan, recheck_attempt
 from reprocensus.prompt import prompt_sha
 from reprocensus.records import Edition, Paper
 from reprocensus.schemas import load_table, load_variables
@@ -60,6 +60,7 @@ def planned(
     paper: Paper = PAPER,
     judging: Judging = JUDGING,
     stamp: Callable[[str], str | None] = lambda _: "s1",
+    pdfs: list[dict[str, Any]] | None = None,
     **options: Any,
 ) -> Plan:
     done = [{"paper_id": "p", "pdf_sha256": "PDF", "text_sha256": "TEXT", "extractor_version": "x1"}]
@@ -71,6 +72,7 @@ def planned(
         frame_of(load_table("failures"), failures or []),
         (),
         False,
+        frame_of(load_table("pdfs"), pdfs or []),
     )
     return make_plan([paper], {EDITION: state}, judging, stamp, **options)
 
@@ -147,21 +149,76 @@ def test_transient_failures_are_tried_a_bounded_number_of_times() -> None:
         assert asked(planned(None, None, verdicts, [row], max_attempts=3)) == (False, False, expected)
 
 
+def _empty(edition: Edition) -> EditionState:
+    return EditionState(
+        edition,
+        frame_of(load_table("papers"), []),
+        pl.DataFrame(schema=["paper_id"]),
+        pl.DataFrame(schema=list(verdict_rows()[0])),
+        frame_of(load_table("failures"), []),
+        (),
+        False,
+    )
+
+
 def test_shards_keep_to_their_size_and_edition() -> None:
     papers = [Paper(f"{y}-{i}", Edition("V", y), "t", "s", "/x") for y in (2020, 2021) for i in range(5)]
-    empty = {
-        e: EditionState(
-            e,
-            frame_of(load_table("papers"), []),
-            pl.DataFrame(schema=["paper_id"]),
-            pl.DataFrame(schema=list(verdict_rows()[0])),
-            frame_of(load_table("failures"), []),
-            (),
-            False,
-        )
-        for e in {p.edition for p in papers}
-    }
+    empty = {e: _empty(e) for e in {p.edition for p in papers}}
     shards = list(make_plan(papers, empty, JUDGING, lambda _: "s").shards(2))
     assert [len(s.works) for s in shards] == [2, 2, 1, 2, 2, 1]
     assert all(w.paper.edition == s.edition for s in shards for w in s.works)
     assert len({(s.edition, s.name) for s in shards}) == 6
+
+
+URL = "https://host.example/p.pdf"
+ONLINE = Paper("p", EDITION, "Title", "s", URL, ("A",))
+MONTH = timedelta(days=30)
+
+
+def seen_rows(days: float) -> list[dict[str, Any]]:
+    """What `pdfs` says of a PDF that was checked so many days ago."""
+    then = NOW - timedelta(days=days)
+    own = {"paper_id": "p", "pdf_sha256": "PDF", "location": URL, "n_bytes": 1, "etag": '"one"'}
+    return [{**own, "first_seen": then, "last_checked": then, "recorded_at": then}]
+
+
+def online(pdfs: list[dict[str, Any]], failures: list[dict[str, Any]] | None = None, **options: Any) -> Plan:
+    papers = [paper_row(pdf_location=URL, pdf_stamp=URL)]
+    asked = {"now": NOW, "recheck_after": MONTH, **options}
+    return planned(papers, None, None, failures, ONLINE, stamp=lambda url: url, pdfs=pdfs, **asked)
+
+
+def test_an_address_is_asked_again_after_a_time() -> None:
+    assert not online(seen_rows(29)).anything
+    assert not online(seen_rows(31), recheck_after=None).anything
+    (work,) = online(seen_rows(31)).works
+    assert (work.fetch, work.recheck, work.extract, work.variables) == (True, True, False, ())
+    assert work.seen[0].etag == '"one"' and work.pdf_sha256 == "PDF"
+    assert online(seen_rows(1), recheck_after=timedelta(0)).works[0].recheck
+
+
+def test_a_check_that_failed_for_good_waits_as_long_as_one_that_went_well() -> None:
+    gone = failure_row("fetch", recheck_attempt(URL, "PDF"))
+    assert online(seen_rows(31), [gone]).waiting == {"fetch": 1}
+    assert online(seen_rows(31), [gone], retry_failed=True).works
+    assert online(seen_rows(70), [{**gone, "failed_at": NOW - timedelta(days=31)}]).works
+
+
+def test_a_host_that_wanted_rest_is_left_alone_until_then_and_no_try_is_counted() -> None:
+    busy = failure_row("fetch", fetch_attempt(URL, URL), kind="rate_limited", transient=True, attempts=9)
+    for hours, expected in ((1, 0), (-1, 1)):
+        row = {**busy, "retry_at": NOW + timedelta(hours=hours)}
+        plan = planned([], [], [], [row], ONLINE, stamp=lambda url: url, now=NOW)
+        assert len([w for w in plan.works if w.fetch]) == expected
+
+
+def test_shards_of_different_hosts_take_turns() -> None:
+    papers = [
+        Paper(f"{y}-{i}", Edition("V", y), "t", "s", f"https://{host}/{y}-{i}")
+        for y, host in ((2020, "one"), (2021, "one"), (2022, "two"))
+        for i in range(2)
+    ]
+    states = {p.edition: _empty(p.edition) for p in papers}
+    plan = make_plan(papers, states, JUDGING, lambda url: url)
+    assert [s.edition.year for s in plan.shards(2)] == [2020, 2022, 2021]
+    assert plan.hosts == {"one", "two"}
