@@ -295,6 +295,9 @@ def test_a_page_around_a_pdf_is_followed_once(
     (outcome,) = fetch(tmp_path, url)
     assert isinstance(outcome, Fetched), outcome
     assert outcome.final_url == server.url + target
+    server.on(target, matching)
+    seen = Seen(outcome.sha256, url, 1, outcome.checked_at, outcome.checked_at, outcome.final_url, '"one"')
+    assert kind(*fetch(tmp_path, want(url, seen))) == "Unchanged", "not sent again from behind a page either"
     server.on(target, answer(META))
     assert kind(*fetch(tmp_path, url)) == "landing_page"
     server.on(target, answer(LOGIN))

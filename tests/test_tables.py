@@ -204,6 +204,24 @@ def test_files_carry_the_schema_of_their_table(tables: Tables, tmp_path: Path) -
         assert schema.metadata[b"reprocensus.schema_version"] == b"1"
 
 
+def test_a_store_from_before_a_column_was_added_is_read_and_written(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = load_table("failures")
+    before = now.model_copy(update={"columns": tuple(c for c in now.columns if c.name != "retry_at")})
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "reprocensus.tables.load_table", lambda name: before if name == "failures" else load_table(name)
+        )
+        tables.append("failures", EDITION, "r1", "0000", [failure("p", "fetch", 1)])
+        publish(tables, EDITION)
+    tables.append("failures", EDITION, "r2", "0000", [failure("q", "fetch", 1)])
+    publish(tables, EDITION)
+    frame = tables.read("failures", EDITION).frame
+    assert frame["paper_id"].to_list() == ["p", "q"]
+    assert frame["retry_at"].to_list() == [None, None]
+
+
 def test_a_cut_file_is_named_with_what_to_do(tables: Tables, tmp_path: Path) -> None:
     tables.append("papers", EDITION, "r", "0000", [paper("p", 1)])
     publish(tables, EDITION)

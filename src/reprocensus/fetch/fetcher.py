@@ -218,7 +218,9 @@ class Fetcher:
         if response.status == 304 and seen:
             return Unchanged(seen)
         if looks_like_html(response.body):
-            response = await self._behind(client, want, response)
+            response = await self._behind(client, want, response, seen)
+            if response.status == 304 and seen:
+                return Unchanged(seen)
         check_pdf(response.body, public(response.final_url))
         check_whole(response.body, public(response.final_url))
         sha256 = await asyncio.to_thread(self._keep, response.body)
@@ -231,7 +233,7 @@ class Fetcher:
             response.headers.get("last-modified"),
         )
 
-    async def _behind(self, client: "Client", want: Want, page: "Response") -> "Response":
+    async def _behind(self, client: "Client", want: Want, page: "Response", seen: Seen | None) -> "Response":
         """The PDF that a landing or viewer page leads to: followed once, and no further."""
         failure = page_failure(public(page.final_url), page.body)
         if failure.kind != "html":
@@ -244,7 +246,9 @@ class Fetcher:
                     f"no PDF is listed for {want.paper.paper_id}, and its page links to none: {failure}",
                 )
             raise failure
-        response = await self._get(client, link, {})
+        response = await self._get(
+            client, link, _conditions(seen if seen and seen.final_url == link else None)
+        )
         if looks_like_html(response.body):
             again = page_failure(public(response.final_url), response.body)
             if again.kind != "html":
