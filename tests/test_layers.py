@@ -14,7 +14,7 @@ FLOWS = sorted((ROOT / "flows").rglob("*.py"))
 LAYERS = [
     {"errors", "records", "outcome", "validation"},
     {"keys", "variables", "prompt", "evidence", "sentences", "reading", "lexical"},
-    {"schemas", "settings", "request", "workers"},
+    {"schemas", "migrations", "settings", "request", "workers"},
     {"storage", "tables", "state", "rows"},
     {
         "sources",

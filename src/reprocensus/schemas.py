@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reprocensus.errors import SchemaError, UsageError
 from reprocensus.keys import digest
@@ -40,13 +40,25 @@ class Member(_Model):
 
 
 class Column(_Model):
-    """One column. `list<struct>` has `fields`; other lists hold a scalar."""
+    """One column. `list<struct>` has `fields`; other lists hold a scalar.
+
+    `default`: what rows hold that were written before there was the column; null where it is nullable.
+    """
 
     name: str
     type: Scalar | Literal["list<string>", "list<int32>", "list<struct>"]
     description: Annotated[str, Field(min_length=1)]
     nullable: bool = False
+    default: Any = None
     fields: tuple[Member, ...] = ()
+
+    @model_validator(mode="after")
+    def _default_fits(self) -> "Column":
+        try:
+            pa.scalar(self.default, self.arrow.type)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise ValueError(f"column {self.name}: the default is no {self.type}: {error}") from error
+        return self
 
     @property
     def arrow(self) -> "pa.Field[Any]":
@@ -61,13 +73,20 @@ class Column(_Model):
 
 
 class TableSchema(_Model):
-    """One table. `key` is unique within a partition; a `journaled` table is folded from runs' own files."""
+    """One table. `key` is unique within a partition; a `journaled` table is folded from runs' own files.
+
+    `version` goes up with a change that older files cannot just be read with; `migrations.py` has the rule.
+    A `derived` table is computed from others and made again rather than migrated. One that is not
+    `partitioned` has no venue and year.
+    """
 
     name: str
-    version: int
+    version: Annotated[int, Field(ge=1)]
     description: str
     key: tuple[str, ...]
     journaled: bool = False
+    derived: bool = False
+    partitioned: bool = True
     columns: tuple[Column, ...]
 
     @property

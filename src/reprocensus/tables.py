@@ -10,9 +10,10 @@ next one folds what is left) and two runs that publish at once cannot drop each 
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 
 import polars as pl
@@ -21,13 +22,13 @@ import pyarrow.parquet as pq
 import stamina
 
 from reprocensus.errors import StoreError, WriteConflictError
+from reprocensus.migrations import conform, is_current, stamp, to_read, version_of
 from reprocensus.records import Edition
 from reprocensus.schemas import TableSchema, load_table
 from reprocensus.storage import Storage
 
 _FOLDED = b"reprocensus.folded"
 _BASIS = b"reprocensus.basis"
-_VERSION = b"reprocensus.schema_version"
 #: Small enough that some papers' texts can be read without all of them.
 _ROW_GROUP = 1_000
 Row = Mapping[str, Any]
@@ -84,9 +85,9 @@ def frame_of(table: TableSchema, rows: Iterable[Row]) -> pl.DataFrame:
 
 
 def encode(table: TableSchema, frame: pl.DataFrame, metadata: Mapping[bytes, bytes] | None = None) -> bytes:
-    """A frame as a Parquet file with the table's schema, its version in the metadata."""
+    """A frame as a Parquet file with the table's schema, its name and version in the metadata."""
     arrow = frame.select(column.name for column in table.columns).to_arrow().cast(table.arrow)
-    meta = {_VERSION: str(table.version).encode(), **(metadata or {})}
+    meta = {**stamp(table), **(metadata or {})}
     sink = io.BytesIO()
     pq.write_table(arrow.replace_schema_metadata(meta), sink, compression="zstd", row_group_size=_ROW_GROUP)
     return sink.getvalue()
@@ -104,19 +105,20 @@ class Tables:
         return sorted({_edition(path) for path in paths if path.endswith(".parquet") and "/venue=" in path})
 
     def read(self, table: str, edition: Edition, columns: Sequence[str] | None = None) -> Partition:
-        """The partition as it stands, empty if there is none; only some columns if named."""
+        """The partition as it stands, empty if there is none; only some columns if named.
+
+        Raises:
+            StoreError: it is no Parquet file, or one that cannot be read as this table (`migrations.py`).
+        """
         path = partition_path(table, edition)
         version = self.storage.version(path)
         schema = load_table(table)
         if version is None:
             frame = empty_frame(schema)
             return Partition(frame.select(columns) if columns else frame)
-        arrow, meta = self._read(path, columns)
+        arrow, meta = self._read(path, schema, columns)
         folded = tuple(json.loads(meta.get(_FOLDED, b"[]")))
-        frame = _polars(arrow)
-        return Partition(
-            frame if columns else _complete(frame, schema), folded, meta.get(_BASIS, b"").decode(), version
-        )
+        return Partition(_polars(arrow), folded, meta.get(_BASIS, b"").decode(), version)
 
     def scan(self, table: str, editions: Sequence[Edition] | None = None) -> pl.DataFrame:
         """All rows of the editions (all of them if not named), with columns venue and year in front."""
@@ -149,14 +151,13 @@ class Tables:
 
     def read_journal(self, entry: JournalEntry) -> pl.DataFrame:
         """The rows of one journal file."""
-        return _complete(_polars(self._read(entry.path, None)[0]), load_table(entry.table))
+        return _polars(self._read(entry.path, load_table(entry.table))[0])
 
     def read_documents(self, edition: Edition, paper_ids: Sequence[str]) -> pl.DataFrame:
         """The documents of some papers, with their texts."""
-        path = partition_path("documents", edition)
-        with self.storage.open(path) as file:
-            rows = pq.read_table(file, filters=[("paper_id", "in", list(paper_ids))], partitioning=None)
-        return _polars(rows)
+        path, schema = partition_path("documents", edition), load_table("documents")
+        found = _polars(self._read(path, schema, papers=paper_ids)[0])
+        return found.filter(pl.col("paper_id").is_in(list(paper_ids)))
 
     def folded(self, table: str, current: Partition, entries: Sequence[JournalEntry]) -> Partition:
         """The partition with the journal files folded in that it does not hold yet; writes nothing."""
@@ -203,28 +204,56 @@ class Tables:
     def read_rows(self, table: str) -> pl.DataFrame:
         """All rows of an unpartitioned table."""
         files = [p for p in self.storage.list(f"tables/{table}") if p.endswith(".parquet")]
-        parts = [_polars(self._read(path, None)[0]) for path in files]
-        return pl.concat([empty_frame(load_table(table)), *parts])
+        schema = load_table(table)
+        return pl.concat([empty_frame(schema), *(_polars(self._read(path, schema)[0]) for path in files)])
 
-    def _read(self, path: str, columns: Sequence[str] | None) -> tuple[pa.Table, dict[bytes, bytes]]:
+    def read_file(self, table: str, path: str) -> pa.Table:
+        """The rows of one file of a table, whatever version wrote it."""
+        return self._read(path, load_table(table))[0]
+
+    def reads_as_it_lies(self, table: str, path: str) -> bool:
+        """Whether plain readers see in the file what `read_file` gives; looks at its footer alone."""
+        schema = load_table(table)
+        with self._parquet(path) as (_, parquet):
+            version = version_of(schema, parquet.schema_arrow.metadata, path)
+            to_read(schema, version, parquet.schema_arrow, None, path)
+            return is_current(schema, version, parquet.schema_arrow)
+
+    def _read(
+        self,
+        path: str,
+        schema: TableSchema,
+        columns: Sequence[str] | None = None,
+        papers: Sequence[str] | None = None,
+    ) -> tuple[pa.Table, dict[bytes, bytes]]:
+        with self._parquet(path) as (file, parquet):
+            present = parquet.schema_arrow
+            meta = present.metadata or {}
+            version = version_of(schema, meta, path)
+            names = to_read(schema, version, present, columns, path)
+            if schema.derived and not is_current(schema, version, present):
+                # Without its basis it counts as stale, so the next publication makes it again.
+                return conform(schema.arrow.empty_table(), schema, schema.version, columns, path), {}
+            if papers is not None and version == schema.version:
+                # Texts are long: row groups without any of the papers are left out.
+                file.seek(0)
+                rows = pq.read_table(
+                    file, columns=names, filters=[("paper_id", "in", list(papers))], partitioning=None
+                )
+            else:
+                rows = parquet.read(columns=names)
+            return conform(rows, schema, version, columns, path), meta
+
+    @contextmanager
+    def _parquet(self, path: str) -> Iterator[tuple[BinaryIO, pq.ParquetFile]]:
         try:
             with self.storage.open(path) as file, pq.ParquetFile(file) as parquet:
-                table = parquet.read(columns=list(columns) if columns else None)
-                return table, parquet.schema_arrow.metadata or {}
+                yield file, parquet
         except pa.ArrowInvalid as error:
             raise StoreError(
                 f"{path} in {self.storage.uri} is no Parquet file ({error}); somebody else wrote or cut it: "
                 "delete it and run again, it is rebuilt from the journal"
             ) from error
-
-
-def _complete(frame: pl.DataFrame, table: TableSchema) -> pl.DataFrame:
-    """The frame with the nullable columns that its table has got since it was written."""
-    new = [c for c in table.columns if c.nullable and c.name not in frame.columns]
-    if not new:
-        return frame
-    nulls = _polars(pa.Table.from_pylist([{}] * frame.height, schema=pa.schema([c.arrow for c in new])))
-    return frame.hstack(nulls) if frame.height else empty_frame(table)
 
 
 def _scrubbed(value: Any) -> Any:
