@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, cast
 
 import fsspec
 from filelock import FileLock
+from pyarrow.fs import FileSystem, FSSpecHandler, LocalFileSystem, PyFileSystem
 from typing_extensions import override
 
 from reprocensus.errors import StoreError, UsageError, WriteConflictError
@@ -62,6 +63,10 @@ class Storage(ABC):
     @abstractmethod
     def replace(self, path: str, data: bytes, version: str | None) -> None:
         """Replaces the object if it still has `version` (None: if it does not exist yet)."""
+
+    @abstractmethod
+    def arrow(self) -> tuple[FileSystem, str]:
+        """The filesystem as Arrow's readers take it, and the root's path in it."""
 
     def exists(self, path: str) -> bool:
         """Whether the object is there."""
@@ -118,6 +123,10 @@ class LocalStorage(Storage):
     def list(self, folder: str) -> list[str]:
         base = self.root / folder
         return sorted(p.relative_to(self.root).as_posix() for p in base.rglob("*") if p.is_file())
+
+    @override
+    def arrow(self) -> tuple[FileSystem, str]:
+        return LocalFileSystem(), self.root.as_posix()
 
     @override
     def create(self, path: str, data: bytes) -> None:
@@ -200,6 +209,10 @@ class RemoteStorage(Storage):
                 return []
         prefix = self._full("").lstrip("/")
         return sorted(name.lstrip("/").removeprefix(prefix) for name in found)
+
+    @override
+    def arrow(self) -> tuple[FileSystem, str]:
+        return PyFileSystem(FSSpecHandler(self.fs)), self.root  # type: ignore[abstract]
 
     @override
     def create(self, path: str, data: bytes) -> None:

@@ -102,7 +102,7 @@ class Tables:
     def editions(self, table: str) -> list[Edition]:
         """Editions that have a partition of the table, sorted."""
         paths = self.storage.list(f"tables/{table}")
-        return sorted({_edition(path) for path in paths if path.endswith(".parquet") and "/venue=" in path})
+        return sorted({edition_of(path) for path in paths if path.endswith(".parquet") and "/venue=" in path})
 
     def read(self, table: str, edition: Edition, columns: Sequence[str] | None = None) -> Partition:
         """The partition as it stands, empty if there is none; only some columns if named.
@@ -211,6 +211,23 @@ class Tables:
         """The rows of one file of a table, whatever version wrote it."""
         return self._read(path, load_table(table))[0]
 
+    def is_of_today(self, table: str, path: str) -> bool:
+        """Whether the file has today's version and every column: written anew it would not change."""
+        schema = load_table(table)
+        with self._parquet(path) as (_, parquet):
+            version = version_of(schema, parquet.schema_arrow.metadata, path)
+            return version == schema.version and parquet.schema_arrow.remove_metadata() == schema.arrow
+
+    def rewrite(self, table: str, path: str) -> None:
+        """Writes a file in today's shape over the one that is there."""
+        schema = load_table(table)
+        for attempt in stamina.retry_context(on=WriteConflictError, attempts=20, wait_max=2.0, timeout=120):
+            with attempt:
+                version = self.storage.version(path)
+                rows, meta = self._read(path, schema)
+                kept = {key: meta[key] for key in (_FOLDED, _BASIS) if key in meta}
+                self.storage.replace(path, encode(schema, _polars(rows), kept), version)
+
     def reads_as_it_lies(self, table: str, path: str) -> bool:
         """Whether plain readers see in the file what `read_file` gives; looks at its footer alone."""
         schema = load_table(table)
@@ -273,6 +290,7 @@ def _polars(table: pa.Table) -> pl.DataFrame:
     return frame
 
 
-def _edition(path: str) -> Edition:
+def edition_of(path: str) -> Edition:
+    """The edition whose partition the file is."""
     venue, year = path.split("/venue=", 1)[1].split("/")[:2]
     return Edition(unquote(venue), int(year.removeprefix("year=")))

@@ -11,7 +11,8 @@ import typer
 
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
-from reprocensus.cli import listing, show
+from reprocensus.cli import analysis, listing, show
+from reprocensus.cli.options import JsonOption, StoreOption
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
 from reprocensus.inspect import GROUPS, explain, failures, group_statistics
@@ -39,9 +40,6 @@ Sources = Annotated[
         show_default=False,
     ),
 ]
-StoreOption = Annotated[
-    str | None, typer.Option("--store", help="path or fsspec URI of the store [default: ./data]")
-]
 EngineOption = Annotated[str | None, typer.Option("--engine", help="who judges [default: rules]")]
 VariablesOption = Annotated[
     str | None, typer.Option("--variables", help="names separated by commas [default: all]")
@@ -64,7 +62,6 @@ RetryOption = Annotated[
 RecheckOption = Annotated[
     bool, typer.Option("--recheck", help="ask the network again for every PDF that the store has")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="print results as JSON")]
 
 
 @app.callback(invoke_without_command=True)
@@ -236,6 +233,9 @@ def variables(as_json: JsonOption = False) -> None:
         criteria = [f"    {label}: {criterion}" for label, criterion in v.criteria.items()]
         head = f"{v.name}  ({', '.join(v.labels)})  {v.sha[:12]}"
         show.print_lines([head, f"    {v.question}", *criteria])
+
+
+analysis.add_to(app)
 
 
 def _request(
