@@ -1,4 +1,4 @@
-"""The commands for analysts: schema, sql, export, migrate."""
+"""The commands for analysts: schema, sql, export, plot, migrate."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="replace a file that 
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
-    for command in (schema, sql, export, migrate):
+    for command in (schema, sql, export, plot, migrate):
         app.command()(command)
 
 
@@ -45,8 +45,10 @@ def schema(
     if views:
         from reprocensus.analysis.views import views_sql
 
-        uri = _tables(store).storage.uri
-        print(views_sql(views, uri, load_tables(), load_variables()), end="")
+        storage = _tables(store).storage
+        # An engine makes no view of files that are not there yet.
+        filled = [known for known in load_tables() if storage.list(f"tables/{known.name}")]
+        print(views_sql(views, storage.uri, filled or load_tables(), load_variables()), end="")
         return
     chosen = [load_table(table)] if table else list(load_tables())
     if as_json:
@@ -106,6 +108,40 @@ def export(
         open_store(store), kind, out, tables=tables or (), venue=venue, year=year, excel=excel, force=force
     )
     show.print_lines([str(path) for path in done])
+
+
+def plot(
+    out: Annotated[Path, typer.Option("--out", help="file to write, .svg or .png")],
+    kind: Annotated[str, typer.Argument(help="trend, scores, heatmap or corrected")] = "trend",
+    venues: Annotated[
+        list[str] | None, typer.Option("--venue", help="a venue; may be repeated [default: all]")
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option("--variable", help="a variable; may be repeated [default: the seven scored]"),
+    ] = None,
+    width: Annotated[str, typer.Option("--width", help="column (84 mm) or page (175 mm)")] = "column",
+    source: Annotated[
+        str, typer.Option("--source", help="words to add to the line that names the labels' source")
+    ] = "",
+    store: StoreOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Draw a figure: trend by year, scores, heatmap of venues, corrected beside raw."""
+    from reprocensus.analysis import open_store
+    from reprocensus.plots import draw
+
+    draw(
+        open_store(store),
+        kind,
+        out,
+        venues=venues or (),
+        variables=variables or (),
+        width=width,
+        source=source,
+        force=force,
+    )
+    show.print_lines([str(out)])
 
 
 def migrate(store: StoreOption = None) -> None:

@@ -1,0 +1,91 @@
+"""What the figures show, as frames."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from reprocensus.errors import UsageError
+from reprocensus.schemas import load_variables
+from reprocensus.statistics import wilson
+from reprocensus.variables import Variable
+
+if TYPE_CHECKING:
+    from reprocensus.analysis import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Venues and variables to show, in their order; `chosen`: the variables were named."""
+
+    venues: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    chosen: bool
+
+
+def select_of(store: "Store", venues: Sequence[str], variables: Sequence[str]) -> Selection:
+    """What is named, checked against the store; all venues, and the documentation's variables, if nothing is.
+
+    Raises:
+        UsageError: a venue or variable is not known, or the store has no statistics.
+    """
+    held = sorted(store["edition_scores"].select("venue").unique().collect()["venue"].to_list())
+    if not held:
+        raise UsageError(f"the store {store.uri} has no statistics to draw; run `reprocensus run` first")
+    if unknown := [name for name in venues if name not in held]:
+        raise UsageError(f"no venue {', '.join(unknown)} in {store.uri}; it has {', '.join(held)}")
+    known = load_variables(tuple(variables))
+    chosen = known if variables else tuple(v for v in known if v.in_documentation_score)
+    return Selection(tuple(venues or held), chosen, bool(variables))
+
+
+def shares(store: "Store", selection: Selection, by: Sequence[str]) -> pl.DataFrame:
+    """Share of papers with a variable's positive label, pooled by `by` and variable.
+
+    Columns: those of `by`, variable, n (papers that count), n_yes, share, low and high (95 % Wilson), from 0
+    to 1. Groups without papers are left out.
+    """
+    counts = (
+        store["venue_statistics"]
+        .filter(
+            pl.col("venue").is_in(list(selection.venues)),
+            pl.col("variable").is_in([v.name for v in selection.variables]),
+        )
+        .group_by(*by, "variable")
+        .agg(n=pl.col("n_judged").sum(), n_yes=pl.col("n_yes").sum())
+        .filter(pl.col("n") > 0)
+        .sort(*by, "variable")
+        .collect()
+    )
+    if counts.is_empty():
+        raise UsageError(
+            "no paper of these venues has a verdict that counts on these variables: nothing to draw"
+        )
+    intervals = [wilson(yes, n) for yes, n in counts.select("n_yes", "n").iter_rows()]
+    return counts.with_columns(
+        share=pl.col("n_yes") / pl.col("n"),
+        low=pl.Series([low for low, _ in intervals], dtype=pl.Float64),
+        high=pl.Series([high for _, high in intervals], dtype=pl.Float64),
+    )
+
+
+def n_empirical(store: "Store", selection: Selection) -> int:
+    """Papers judged Experimental in the venues selected."""
+    rows = store["edition_scores"].filter(pl.col("venue").is_in(list(selection.venues)))
+    return int(rows.select(pl.col("n_empirical").sum()).collect().item())
+
+
+def score_counts(store: "Store", selection: Selection) -> pl.DataFrame:
+    """Empirical papers by year and documentation score: columns year, score (0 to 7), n."""
+    venues = ", ".join("'" + venue.replace("'", "''") + "'" for venue in selection.venues)
+    return store.sql(f"""
+        SELECT year, documentation_score AS score, count(*) AS n FROM judged_papers
+        WHERE documentation_score IS NOT NULL AND venue IN ({venues}) GROUP BY ALL ORDER BY ALL
+    """)
+
+
+def judges(store: "Store") -> str:
+    """Who gave the labels: engines with their models."""
+    pairs = store["verdicts"].select("engine", "model").unique().collect().sort("engine", "model").rows()
+    return "; ".join(f"{engine} ({model})" for engine, model in pairs)
