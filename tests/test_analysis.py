@@ -1,6 +1,7 @@
 """Analysts' ways to the tables: Polars, SQL, pandas, exports and views, on disk and on S3."""
 
 import csv
+import importlib.util
 import io
 import json
 import subprocess
@@ -20,6 +21,7 @@ import sqlglot
 from polars.testing import assert_frame_equal
 
 import reprocensus
+from conftest import ROOT
 from reprocensus import migrations
 from reprocensus.analysis import Store, open_store
 from reprocensus.analysis.export import export, print_csv, write_rows
@@ -85,6 +87,24 @@ def on_s3(s3_server: dict[str, str]) -> Iterator[str]:
 @pytest.fixture(params=["local", "on_s3"])
 def store(request: pytest.FixtureRequest) -> Store:
     return reprocensus.open(request.getfixturevalue(request.param))
+
+
+Told = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Told:
+    """Runs the command line in this process: exit code, standard output and error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["reprocensus", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(str(ended.value.code or 0)), out, err
+
+    return run
 
 
 SHARES = """
@@ -449,25 +469,34 @@ def test_older_files_are_read_in_todays_shape(
         assert connection.execute("SELECT sum(weight) FROM verdicts").fetchone() == (36,)
 
 
+# The worked example
+
+
+def test_the_five_questions_have_answers(local: str, tmp_path: Path) -> None:
+    path = ROOT / "docs" / "examples" / "five_questions.py"
+    spec = importlib.util.spec_from_file_location("five_questions", path)
+    assert spec and spec.loader
+    five = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(five)
+    store = open_store(local)
+    for question in five.QUESTIONS:
+        answer = question(store)
+        assert answer.height > 0, question.__name__
+    slopes = five.fastest_in_sharing_code(store).to_dicts()
+    by_hand = (
+        store["venue_statistics"].filter(venue="ICML", variable="open_source_code").sort("year").collect()
+    )
+    icml = next(row for row in slopes if row["venue"] == "ICML")
+    assert icml["points_a_year"] == pytest.approx(100 * (by_hand["share"][1] - by_hand["share"][0]))
+    assert (
+        sum(row["n"] for row in five.industry(store).to_dicts())
+        == store.edition_scores.collect()["n_empirical"].sum()
+    )
+    five.draw_figures(store, tmp_path / "figures", "Made up.")
+    assert len(list((tmp_path / "figures").glob("*.svg"))) == 4
+
+
 # The command line
-
-
-Told = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Told:
-    """Runs the command line in this process: exit code, standard output and error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["reprocensus", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(str(ended.value.code or 0)), out, err
-
-    return run
 
 
 def test_the_command_line_answers(told: Told, local: str, tmp_path: Path) -> None:

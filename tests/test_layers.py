@@ -51,7 +51,7 @@ DOORS = {
     "protego": {"fetch.robots"},
     "typer": {"cli.app", "cli.options", "cli.analysis", "cli.listing", "cli.statistics"},
     "duckdb": {"analysis.sql", "analysis.export"},
-    "matplotlib": {"plots.figure", "plots.kinds"},
+    "matplotlib": {"plots", "plots.figure", "plots.kinds"},
     "pebble": {"workers"},
     "selectolax": {"sources.html"},
 }
