@@ -3,11 +3,16 @@
 import csv
 import importlib.util
 import io
+import itertools
 import json
+import re
+import shlex
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace as dc_replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -249,6 +254,34 @@ def test_a_frame_reads_what_is_there_when_it_is_collected(tmp_path: Path) -> Non
     assert frame.collect().item() == before + 1
     assert store.sql("SELECT count(*) FROM papers").item() == before + 1
     assert store.papers.head(3).collect().height == 3
+
+
+def test_a_partition_that_is_replaced_meanwhile_is_read_whole(tmp_path: Path) -> None:
+    """What Polars and DuckDB, given a path, cannot promise: they open it twice."""
+    tables = Tables(open_storage(str(tmp_path), Settings()))
+    edition = EDITIONS[0]
+    tables.append("papers", edition, "r", "0000", [paper(f"p{i}", 1, title="0") for i in range(3000)])
+    publish(tables, edition)
+    stop = threading.Event()
+
+    def replace() -> None:
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            change = pl.lit(str(number) * (number % 7)).alias("title")
+            tables.update("papers", edition, lambda p, c=change: dc_replace(p, frame=p.frame.with_columns(c)))  # type: ignore[misc]
+
+    store = open_store(str(tmp_path))
+    writer = threading.Thread(target=replace)
+    writer.start()
+    try:
+        for _ in range(25):
+            by_polars = store.papers.select(pl.col("title").n_unique(), pl.len().alias("n")).collect()
+            by_duckdb = store.sql("SELECT count(DISTINCT title) AS title, count(title) AS n FROM papers")
+            assert by_polars.row(0) == by_duckdb.row(0) == (1, 3000)
+    finally:
+        stop.set()
+        writer.join()
 
 
 @pytest.mark.parametrize(
@@ -528,6 +561,28 @@ def test_schema_describes_every_column(told: Told, local: str) -> None:
     assert "CREATE OR REPLACE VIEW papers" in views
     assert "VIEW runs" not in views  # it has no files, and DuckDB makes no view of none
     assert told("schema", "nope")[0] == 2
+
+
+def test_the_commands_and_snippets_of_the_guide_work(
+    local: str, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (ROOT / "docs" / "analysts.md").read_text("utf-8")
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", words, flags=re.M | re.S)
+    lines = [line for kind, body in blocks if kind == "sh" for line in body.splitlines()]
+    commands = [
+        shlex.split(line) for line in lines if re.match(r"reprocensus (schema|sql|export|plot)\b", line)
+    ]
+    assert len(commands) >= 14
+    monkeypatch.setenv("REPROCENSUS_STORE", local)
+    (tmp_path / "data").symlink_to(local)
+    for _, *arguments in commands:
+        code, out, err = told(*arguments)
+        assert (code, err) == (0, ""), arguments
+        assert out
+    snippets = [body for kind, body in blocks if kind == "python"]
+    assert snippets
+    for snippet in snippets:
+        exec(snippet, {})
 
 
 def test_help_does_not_wait_for_heavy_libraries() -> None:

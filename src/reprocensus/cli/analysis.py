@@ -77,6 +77,7 @@ def sql(
     with selected(open_store(store), query) as rows:
         if out:
             write_rows(rows, out, force=force)
+            show.print_lines([str(out)])
         elif as_csv:
             print_csv(rows, sys.stdout)
         elif as_json:
