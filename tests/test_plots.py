@@ -8,7 +8,7 @@ from polars.testing import assert_frame_equal
 from reprocensus.analysis import Store, open_store
 from reprocensus.errors import UsageError
 from reprocensus.plots import KINDS, draw, kinds
-from reprocensus.plots.data import score_counts, select_of, shares
+from reprocensus.plots.data import Corrections, score_counts, select_of, shares
 from reprocensus.plots.figure import INK, WIDTHS, Look, ink_on, shade, style
 from test_analysis import fill
 
@@ -82,6 +82,20 @@ def test_text_does_not_leave_the_figure(store: Store) -> None:
             assert box.y0 >= -0.01
             assert box.x1 <= width + 0.01
             assert box.y1 <= figure.get_size_inches()[1] + 0.01
+
+
+def test_corrected_shares_stand_beside_the_raw_ones(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drawing alone: the rows are made up."""
+    intervals = {"raw": 0.8, "raw_low": 0.7, "raw_high": 0.9, "corrected": 0.6, "low": 0.4, "high": 0.8}
+    rows = tuple({"venue": "ICML", "title": title, **intervals} for title in ("Pseudocode", "Open datasets"))
+    monkeypatch.setattr(kinds, "corrections", lambda *_: Corrections(rows, "ICML, 2016."))
+    with style():
+        figure = kinds.corrected(store, select_of(store, (), ()), Look(WIDTHS["column"]))
+    (axes,) = figure.axes
+    drawn = [list(line.get_xdata()) for line in axes.lines]  # type: ignore[arg-type]
+    assert drawn == [[70, 90], [80], [40, 80], [60]] * 2
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Pseudocode", "Open datasets"]
+    assert "ICML, 2016." in figure.texts[1].get_text()
 
 
 def test_numbers_stand_out_from_their_cells() -> None:

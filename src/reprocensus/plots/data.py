@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -89,3 +89,45 @@ def judges(store: "Store") -> str:
     """Who gave the labels: engines with their models."""
     pairs = store["verdicts"].select("engine", "model").unique().collect().sort("engine", "model").rows()
     return "; ".join(f"{engine} ({model})" for engine, model in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """Rows with venue, title (the variable's), and raw, raw_low, raw_high, corrected, low, high: shares."""
+
+    rows: tuple[dict[str, Any], ...]
+    about: str
+
+    @property
+    def by_venue(self) -> bool:
+        """Whether the rows are of several venues."""
+        return len({row["venue"] for row in self.rows}) > 1
+
+
+def corrections(store: "Store", selection: Selection) -> Corrections:
+    """Each variable's corrected shares beside the raw ones, of each venue's last year that has any.
+
+    Raises:
+        UsageError: the store has no corrected statistics, as there are no labels by people.
+    """
+    if "corrected_statistics" not in store:
+        raise UsageError("this store has no table corrected_statistics: there is nothing to draw")
+    titles = {v.name: v.title for v in selection.variables}
+    found = (
+        store["corrected_statistics"]
+        .filter(pl.col("venue").is_in(list(selection.venues)), pl.col("variable").is_in(list(titles)))
+        .filter(pl.col("corrected").is_not_null(), pl.col("share").is_not_null())
+        .filter(pl.col("year") == pl.col("year").max().over("venue", "variable"))
+        .rename({"share": "raw", "ci_low": "raw_low", "ci_high": "raw_high"})
+        .rename({"corrected_low": "low", "corrected_high": "high"})
+        .collect()
+    )
+    if found.is_empty():
+        raise UsageError(
+            "no share of these venues was corrected: that needs labels by people (docs/statistics.md)"
+        )
+    order = list(titles)
+    rows = sorted(found.to_dicts(), key=lambda row: (row["venue"], order.index(row["variable"])))
+    years = sorted({row["year"] for row in rows})
+    about = f"{', '.join(sorted({row['venue'] for row in rows}))}, {' and '.join(map(str, years))}."
+    return Corrections(tuple({**row, "title": titles[row["variable"]]} for row in rows), about)

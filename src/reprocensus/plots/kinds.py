@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reprocensus.errors import UsageError
-from reprocensus.plots.data import Selection, judges, n_empirical, score_counts, shares
+from reprocensus.plots.data import Selection, corrections, judges, n_empirical, score_counts, shares
 from reprocensus.plots.figure import (
     BLUE,
     CONTEXT,
+    FAINT,
     SMALL,
     TEXT,
+    VERMILION,
     Frame,
     Look,
     ink_on,
@@ -226,7 +228,45 @@ def heatmap(store: "Store", selection: Selection, look: Look) -> Figure:
 
 def corrected(store: "Store", selection: Selection, look: Look) -> Figure:
     """Shares as judged beside shares corrected for the judge's errors, with their 95 % intervals."""
-    raise UsageError("the store has no corrected statistics yet")
+    pairs = corrections(store, selection)
+    title = "Corrected for the judge's errors, in %"
+    notes = (
+        f"{pairs.about} Bars: 95 % intervals; the corrected ones hold the errors of sampling and of judging. "
+        f"{_source(store)}"
+    )
+    rows = pairs.rows
+    heads = [f"{row['venue']}: {row['title']}" if pairs.by_venue else row["title"] for row in rows]
+    room = Frame(min(0.16 + 0.056 * max(map(len, heads)), 1.9), 0.12, 0.2, 0.3)
+    figure, box = new_figure(look, title, notes, 0.23 * len(rows) + 0.06, room)
+    axes = figure.add_axes(box)
+    for place, row in enumerate(rows):
+        _marked(axes, place - 0.16, row["raw"], row["raw_low"], row["raw_high"], VERMILION, "o", "white")
+        _marked(axes, place + 0.16, row["corrected"], row["low"], row["high"], BLUE, "D", BLUE)
+    axes.annotate("○ as judged", (0, 1), (0, 3), "axes fraction", "offset points", size=TEXT, color=VERMILION)
+    axes.annotate(
+        "◆ corrected", (1, 1), (0, 3), "axes fraction", "offset points", size=TEXT, color=BLUE, ha="right"
+    )
+    plain(axes)
+    axes.grid(axis="x", color=FAINT, linewidth=0.5)
+    axes.set_yticks(range(len(rows)), heads)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, 100)
+    return figure
+
+
+def _marked(
+    axes: Axes, place: float, share: float, low: float, high: float, colour: str, marker: str, fill: str
+) -> None:
+    axes.plot([100 * low, 100 * high], [place, place], color=colour, linewidth=1, solid_capstyle="butt")
+    axes.plot(
+        [100 * share],
+        [place],
+        marker=marker,
+        markersize=3.2,
+        color=colour,
+        markerfacecolor=fill,
+        clip_on=False,
+    )
 
 
 def _source(store: "Store") -> str:
