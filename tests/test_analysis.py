@@ -275,7 +275,7 @@ def test_a_partition_that_is_replaced_meanwhile_is_read_whole(tmp_path: Path) ->
     writer = threading.Thread(target=replace)
     writer.start()
     try:
-        for _ in range(25):
+        for _ in range(12):
             by_polars = store.papers.select(pl.col("title").n_unique(), pl.len().alias("n")).collect()
             by_duckdb = store.sql("SELECT count(DISTINCT title) AS title, count(title) AS n FROM papers")
             assert by_polars.row(0) == by_duckdb.row(0) == (1, 3000)
