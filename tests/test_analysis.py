@@ -505,12 +505,28 @@ def test_older_files_are_read_in_todays_shape(
 # The worked example
 
 
+def example(name: str) -> Any:
+    """A module of docs/examples."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "examples" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_resampled_store_has_the_papers_of_the_first_several_times(local: str, tmp_path: Path) -> None:
+    stores = [Tables(open_storage(uri, Settings())) for uri in (local, str(tmp_path))]
+    n = open_store(local).papers.select(pl.len()).collect().item()
+    assert example("resampled_store").resample(*stores, 3, 0) == 3 * n
+    found = open_store(str(tmp_path)).sql("SELECT count(*), count(DISTINCT paper_id) FROM judged_papers")
+    assert found.row(0) == (3 * n, 3 * n)
+    judged = "SELECT count(DISTINCT paper_id) / (SELECT count(*) FROM papers) FROM verdicts"
+    assert open_store(str(tmp_path)).sql(judged).item() == pytest.approx(50 / 54, abs=0.05)
+
+
 def test_the_five_questions_have_answers(local: str, tmp_path: Path) -> None:
-    path = ROOT / "docs" / "examples" / "five_questions.py"
-    spec = importlib.util.spec_from_file_location("five_questions", path)
-    assert spec and spec.loader
-    five = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(five)
+    five = example("five_questions")
     store = open_store(local)
     for question in five.QUESTIONS:
         answer = question(store)
