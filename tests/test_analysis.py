@@ -521,8 +521,10 @@ def test_a_resampled_store_has_the_papers_of_the_first_several_times(local: str,
     assert example("resampled_store").resample(*stores, 3, 0) == 3 * n
     found = open_store(str(tmp_path)).sql("SELECT count(*), count(DISTINCT paper_id) FROM judged_papers")
     assert found.row(0) == (3 * n, 3 * n)
-    judged = "SELECT count(DISTINCT paper_id) / (SELECT count(*) FROM papers) FROM verdicts"
-    assert open_store(str(tmp_path)).sql(judged).item() == pytest.approx(50 / 54, abs=0.05)
+    rows, judged = (
+        open_store(str(tmp_path)).sql("SELECT count(*), count(DISTINCT paper_id) FROM verdicts").row(0)
+    )
+    assert rows == 9 * judged > 9 * 2 * n
 
 
 def test_the_five_questions_have_answers(local: str, tmp_path: Path) -> None:
