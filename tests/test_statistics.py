@@ -68,10 +68,33 @@ def test_scores_follow_their_formulas() -> None:
     assert (scores["n_papers"], scores["n_empirical"], scores["n_failed"]) == (4, 3, 1)
 
 
-def test_wilson_intervals() -> None:
-    # Worked by hand from Wilson's formula with z = 1.959964.
-    low, high = wilson(5, 10)
-    assert low == pytest.approx(0.2366, abs=1e-4)
-    assert high == pytest.approx(0.7634, abs=1e-4)
-    assert wilson(0, 10)[0] == 0
-    assert wilson(0, 0) == (None, None)
+def test_wilson_intervals_are_those_of_scipy() -> None:
+    from scipy.stats import binomtest
+
+    counts = [(5, 10), (0, 10), (10, 10), (1, 3), (431, 977)]
+    frame = pl.DataFrame(counts, schema=["yes", "n"], orient="row")
+    for (yes, n), found in zip(counts, frame.select(*_ends()).rows(), strict=True):
+        expected = binomtest(yes, n).proportion_ci(0.95, method="wilson")
+        assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert pl.DataFrame({"yes": [0], "n": [0]}).select(*_ends()).row(0) == (None, None)
+
+
+def _ends() -> list[pl.Expr]:
+    low, high = wilson(pl.col("yes"), pl.col("n"))
+    return [low.alias("low"), high.alias("high")]
+
+
+def test_what_is_not_known_bounds_the_share() -> None:
+    frame = venue_statistics(
+        labels(
+            {"pseudocode": "Yes"},
+            {},
+            {"pseudocode": "unknown"},
+            {"pseudocode": "missing"},
+            {"research_type": "unknown", "pseudocode": "Yes"},
+        ),
+        VARIABLES,
+    )
+    found = row(frame, "pseudocode")
+    assert found["share_lowest"] == pytest.approx(1 / 4)
+    assert found["share_highest"] == pytest.approx(4 / 5)

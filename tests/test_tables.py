@@ -84,7 +84,7 @@ def test_publishing_twice_changes_nothing(tables: Tables, tmp_path: Path) -> Non
     tables.append("papers", EDITION, "r1", "0000", [paper("p", 1)])
     publish(tables, EDITION)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")}
-    assert len(before) == 8  # one in the journal, five tables and two of statistics
+    assert len(before) == 10  # one in the journal, seven tables and two of statistics
     publish(tables, EDITION)
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")} == before
 
@@ -232,8 +232,8 @@ def test_a_cut_file_is_named_with_what_to_do(tables: Tables, tmp_path: Path) -> 
 
 
 def test_every_table_is_described() -> None:
-    judged = {"papers", "pdfs", "documents", "verdicts", "failures"}
-    names = judged | {"runs", "venue_statistics", "edition_scores"}
+    names = {"papers", "pdfs", "documents", "verdicts", "failures", "runs", "venue_statistics", "edition_scores"}
+    names |= {"labels", "aliases"}
     assert {table.name for table in load_tables()} == names
     for table in load_tables():
         assert set(table.key) <= {column.name for column in table.columns}

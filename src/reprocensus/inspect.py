@@ -13,7 +13,7 @@ from reprocensus.tables import Tables
 from reprocensus.variables import Variable
 
 Row = dict[str, Any]
-GROUPS = ("venue", "year")
+GROUPS = ("venue", "year", "affiliation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,12 @@ def find_paper(tables: Tables, name: str) -> tuple[Edition, Row]:
     raise UsageError(f"no paper {name!r} in {tables.storage.uri}; run it first, or check --store")
 
 
-def explain(tables: Tables, name: str, variable: Variable, around: int = 200) -> Reason:
-    """The verdict on one variable of one paper, its quotes with `around` characters on either side.
+def explain(
+    tables: Tables, name: str, variable: Variable, engine: str | None = None, around: int = 200
+) -> Reason:
+    """An engine's verdict on one variable of one paper, with its quotes and `around` characters beside each.
+
+    The latest verdict, if no engine is named.
 
     Raises:
         UsageError: there is no such paper or no verdict; the message says what failed instead.
@@ -63,12 +67,16 @@ def explain(tables: Tables, name: str, variable: Variable, around: int = 200) ->
     edition, paper = find_paper(tables, name)
     paper_id = paper["paper_id"]
     verdicts = tables.read("verdicts", edition).frame.filter(paper_id=paper_id, variable=variable.name)
+    if engine:
+        verdicts = verdicts.filter(engine=engine)
+    verdicts = verdicts.sort("recorded_at", descending=True)
     if verdicts.is_empty():
         failed = tables.read("failures", edition).frame.filter(paper_id=paper_id)
         why = "; ".join(f"{f['stage']} failed ({f['kind']}): {f['message']}" for f in failed.to_dicts())
         raise UsageError(f"{paper_id} has no verdict on {variable.name}: {why or 'it was not judged on it'}")
     verdict = verdicts.to_dicts()[0]
-    text = tables.read_documents(edition, [paper_id])["text"][0]
+    # An imported verdict has no quotes, and its paper perhaps no document.
+    text = tables.read_documents(edition, [paper_id])["text"][0] if verdict["quotes"] else ""
     contexts = tuple(
         (text[max(0, q["start"] - around) : q["start"]], text[q["end"] : q["end"] + around])
         for q in verdict["quotes"]
@@ -77,35 +85,59 @@ def explain(tables: Tables, name: str, variable: Variable, around: int = 200) ->
     return Reason(edition, paper, verdict, contexts, runs[0] if runs else None)
 
 
-def group_statistics(tables: Tables, by: Sequence[str], variables: Sequence[Variable]) -> list[Row]:
-    """Statistics and scores of each group of papers, sorted by group.
+def engines_of(tables: Tables) -> list[str]:
+    """Engines that have verdicts in the store."""
+    found: set[str] = set()
+    for edition in tables.editions("verdicts"):
+        found |= set(tables.read("verdicts", edition, ("engine",)).frame["engine"].unique())
+    return sorted(found)
 
-    `by` names venue, year or both; each row has those, the columns of `edition_scores`, and `variables`: the
-    columns of `venue_statistics` by variable.
+
+def choose_engine(tables: Tables, named: str | None, usual: str) -> str:
+    """The engine named; else the store's only one; else the usual one.
+
+    Raises:
+        UsageError: it has no verdicts in the store.
+    """
+    known = engines_of(tables)
+    if not named and len(known) <= 1:
+        return known[0] if known else usual
+    engine = named or usual
+    if engine not in known:
+        raise UsageError(f"engine {engine!r} has no verdicts here; --engine takes one of: {', '.join(known)}")
+    return engine
+
+
+def group_statistics(
+    tables: Tables, by: Sequence[str], variables: Sequence[Variable], engine: str
+) -> list[Row]:
+    """Statistics and scores of each group of the main track's papers by one engine, sorted by group.
+
+    `by` names venue, year, affiliation or several; each row has those, `engine`, the columns of
+    `edition_scores`, and `variables`: the columns of `venue_statistics` by variable.
 
     Raises:
         UsageError: another grouping.
     """
     if not by or set(by) - set(GROUPS):
-        raise UsageError(f"--by {','.join(by)!r}: statistics are by venue, year, or venue,year")
-    groups: dict[tuple[Any, ...], list[pl.DataFrame]] = {}
+        raise UsageError(f"--by {','.join(by)!r}: statistics are by venue, year, affiliation, or several")
+    parts = []
     for edition in tables.editions("papers"):
-        papers = tables.read("papers", edition, ("paper_id",)).frame
-        verdicts = tables.read("verdicts", edition, ("paper_id", "variable", "label")).frame
-        key = tuple(getattr(edition, name) for name in by)
-        groups.setdefault(key, []).append(wide(papers, verdicts, variables))
-    return [
-        {**dict(zip(by, key, strict=True)), **_statistics(pl.concat(labels), variables)}
-        for key, labels in sorted(groups.items())
-    ]
-
-
-def _statistics(labels: pl.DataFrame, variables: Sequence[Variable]) -> Row:
-    rows = venue_statistics(labels, variables).to_dicts()
-    return {
-        **edition_scores(labels, variables).to_dicts()[0],
-        "variables": {row.pop("variable"): row for row in rows},
-    }
+        papers = tables.read("papers", edition, ("paper_id", "track")).frame.filter(track="main")
+        columns = ("paper_id", "variable", "label", "engine")
+        verdicts = tables.read("verdicts", edition, columns).frame.filter(engine=engine)
+        named = wide(papers.select("paper_id"), verdicts, variables).drop("paper_id")
+        parts.append(named.with_columns(venue=pl.lit(edition.venue), year=pl.lit(edition.year)))
+    if not parts:
+        return []
+    affiliation = pl.col("researcher_affiliation").fill_null("missing").alias("affiliation")
+    labels = pl.concat(parts).with_columns(affiliation)
+    rows: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in venue_statistics(labels, variables, by).iter_rows(named=True):
+        key = tuple(row.pop(name) for name in by)
+        rows.setdefault(key, {})[row.pop("variable")] = row
+    scores = edition_scores(labels, variables, by).iter_rows(named=True)
+    return [{**row, "engine": engine, "variables": rows[tuple(row[name] for name in by)]} for row in scores]
 
 
 def failures(tables: Tables, editions: Sequence[Edition]) -> pl.DataFrame:

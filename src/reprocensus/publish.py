@@ -47,9 +47,15 @@ def publish_statistics(tables: Tables, edition: Edition, parts: dict[str, Partit
     """Writes the edition's statistics unless they rest on these very partitions already."""
     basis = basis_of(parts)
     variables = load_variables()
-    labels = wide(parts["papers"].frame, parts["verdicts"].frame, variables)
+    papers = parts["papers"].frame.filter(track="main").select("paper_id")
+    verdicts = parts["verdicts"].frame
+    judged = {
+        engine: wide(papers, verdicts.filter(engine=engine), variables)
+        for engine in verdicts["engine"].unique().sort().to_list() or [""]
+    }
     for name, make in (("edition_scores", edition_scores), ("venue_statistics", venue_statistics)):
-        frame: pl.DataFrame = make(labels, variables)
+        rows = [make(labels, variables).with_columns(engine=pl.lit(e)) for e, labels in judged.items()]
+        frame: pl.DataFrame = pl.concat(rows)
 
         def change(current: Partition, frame: pl.DataFrame = frame) -> Partition:
             return current if current.basis == basis else Partition(frame, (), basis, current.version)

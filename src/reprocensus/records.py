@@ -193,5 +193,6 @@ class Failure:
     run_id: str
     failed_at: datetime
     variable: str | None = None
+    engine: str | None = None
     attempts: int = 1
     retry_at: datetime | None = None

@@ -88,6 +88,7 @@ class _ShardRun:
                 run_id=self.shop.run_id,
                 failed_at=datetime.now(UTC),
                 variable=variable,
+                engine=self.shop.judging.engine if variable else None,
                 attempts=tries,
                 retry_at=error.retry_at if isinstance(error, FetchError) else None,
             )

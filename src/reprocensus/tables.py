@@ -136,10 +136,13 @@ class Tables:
 
     def append(self, table: str, edition: Edition, run_id: str, shard: str, rows: Sequence[Row]) -> None:
         """Adds an immutable file of the run to the journal; nothing if there are no rows."""
-        if rows:
-            schema = load_table(table)
+        self.append_frame(table, edition, run_id, shard, frame_of(load_table(table), rows))
+
+    def append_frame(self, table: str, edition: Edition, run_id: str, shard: str, rows: pl.DataFrame) -> None:
+        """The same of a frame with the table's columns."""
+        if rows.height:
             path = f"journal/{partition_folder(edition)}/{run_id}-{shard}-{table}.parquet"
-            self.storage.create(path, encode(schema, frame_of(schema, rows)))
+            self.storage.create(path, encode(load_table(table), rows))
 
     def journal(self, edition: Edition) -> list[JournalEntry]:
         """Every journal file of the edition, oldest run first."""

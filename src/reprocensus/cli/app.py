@@ -11,11 +11,11 @@ import typer
 
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
-from reprocensus.cli import analysis, listing, show
+from reprocensus.cli import analysis, imports, listing, show
 from reprocensus.cli.options import JsonOption, StoreOption
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
-from reprocensus.inspect import GROUPS, explain, failures, group_statistics
+from reprocensus.inspect import GROUPS, choose_engine, explain, failures, group_statistics
 from reprocensus.outcome import RunOutcome
 from reprocensus.request import DEFAULT_SOURCE, RunRequest
 from reprocensus.schemas import load_variables
@@ -180,12 +180,13 @@ def plan(
 def why(
     paper: Annotated[str, typer.Argument(help="paper_id, its last part, or the title")],
     variable: Annotated[str, typer.Argument(help="name of a variable")],
+    engine: Annotated[str | None, typer.Option("--engine", help="whose [default: the latest]")] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print one verdict with its quotes in context, their pages, and the run that made it."""
     chosen = load_variables((variable,))[0]
-    reason = explain(_tables(store), paper, chosen)
+    reason = explain(_tables(store), paper, chosen, engine)
     if as_json:
         quotes = [
             {**quote, "before": before, "after": after}
@@ -206,14 +207,18 @@ def why(
 
 @app.command()
 def stats(
-    by: Annotated[str, typer.Option("--by", help="venue,year or venue or year")] = "venue,year",
+    by: Annotated[str, typer.Option("--by", help="venue, year, affiliation, or several")] = "venue,year",
+    engine: Annotated[str | None, typer.Option("--engine", help="whose verdicts")] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the venue-level statistics."""
     columns = tuple(name.strip() for name in by.split(","))
     variables = load_variables()
-    groups = group_statistics(_tables(store), [n for n in GROUPS if n in columns] or columns, variables)
+    tables = _tables(store)
+    chosen = choose_engine(tables, engine, load_settings().engine)
+    wanted = columns if set(columns) - set(GROUPS) else [n for n in GROUPS if n in columns]
+    groups = group_statistics(tables, wanted, variables, chosen)
     if as_json:
         print(json.dumps(groups))
     elif not groups:
@@ -236,6 +241,7 @@ def variables(as_json: JsonOption = False) -> None:
 
 
 analysis.add_to(app)
+imports.add_to(app)
 
 
 def _request(
@@ -344,8 +350,8 @@ def _report(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> N
     out = show.console()
     tables, plan = prepared.tables, prepared.plan
     every = load_variables()
-    groups = group_statistics(tables, GROUPS, every)
-    out.print(show.statistics_table(groups, GROUPS, every))
+    groups = group_statistics(tables, ("venue", "year"), every, prepared.judging.engine)
+    out.print(show.statistics_table(groups, ("venue", "year"), every))
     if outcome:
         lines = show.outcome_lines(outcome, seconds)
         lines += show.failure_lines(failures(tables, prepared.editions), outcome.run_id)

@@ -62,12 +62,8 @@ def shares(store: "Store", selection: Selection, by: Sequence[str]) -> pl.DataFr
         raise UsageError(
             "no paper of these venues has a verdict that counts on these variables: nothing to draw"
         )
-    intervals = [wilson(yes, n) for yes, n in counts.select("n_yes", "n").iter_rows()]
-    return counts.with_columns(
-        share=pl.col("n_yes") / pl.col("n"),
-        low=pl.Series([low for low, _ in intervals], dtype=pl.Float64),
-        high=pl.Series([high for _, high in intervals], dtype=pl.Float64),
-    )
+    low, high = wilson(pl.col("n_yes"), pl.col("n"))
+    return counts.with_columns(share=pl.col("n_yes") / pl.col("n"), low=low, high=high)
 
 
 def n_empirical(store: "Store", selection: Selection) -> int:

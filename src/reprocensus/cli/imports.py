@@ -1,0 +1,42 @@
+"""The command that takes labels of others into a store."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reprocensus.cli.options import JsonOption, StoreOption
+from reprocensus.imports import import_file
+from reprocensus.schemas import load_variables
+from reprocensus.settings import load_settings
+from reprocensus.storage import open_storage
+from reprocensus.tables import Tables
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("import")(import_labels)
+
+
+def import_labels(
+    file: Annotated[Path, typer.Argument(help="Parquet, CSV or JSON lines, by its suffix")],
+    engine: Annotated[str | None, typer.Option("--engine", help="name for a census' verdicts")] = None,
+    model: Annotated[str, typer.Option("--model", help="the model that made them, if known")] = "imported",
+    who: Annotated[str | None, typer.Option("--who", help="name for people's labels")] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in another census' labels as verdicts (--engine), or people's as labels (--who)."""
+    settings = load_settings()
+    tables = Tables(open_storage(store or settings.store, settings))
+    done = import_file(tables, file, load_variables(), engine=engine, model=model, who=who)
+    if as_json:
+        print(json.dumps(asdict(done)))
+        return
+    print(
+        f"{done.n_papers} papers, {done.n_new_papers} of them new; {done.n_new} labels added, "
+        f"{done.n_known} known already"
+        + (f"; {done.n_unlisted} papers left out, which the store does not list" if done.n_unlisted else "")
+    )
