@@ -75,7 +75,11 @@ def test_the_rest_are_make_targets_and_the_check_that_runs_this() -> None:
 
 @pytest.mark.parametrize(
     "document",
-    ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))), "samples/README.md"],
+    [
+        "README.md",
+        *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+        "samples/README.md",
+    ],
 )
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document

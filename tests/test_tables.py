@@ -232,7 +232,16 @@ def test_a_cut_file_is_named_with_what_to_do(tables: Tables, tmp_path: Path) -> 
 
 
 def test_every_table_is_described() -> None:
-    names = {"papers", "pdfs", "documents", "verdicts", "failures", "runs", "venue_statistics", "edition_scores"}
+    names = {
+        "papers",
+        "pdfs",
+        "documents",
+        "verdicts",
+        "failures",
+        "runs",
+        "venue_statistics",
+        "edition_scores",
+    }
     names |= {"labels", "aliases"}
     assert {table.name for table in load_tables()} == names
     for table in load_tables():
