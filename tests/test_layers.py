@@ -13,7 +13,18 @@ FLOWS = sorted((ROOT / "flows").rglob("*.py"))
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [
     {"errors", "records", "outcome", "validation"},
-    {"keys", "variables", "prompt", "evidence", "sentences", "reading", "lexical"},
+    {
+        "keys",
+        "variables",
+        "prompt",
+        "evidence",
+        "sentences",
+        "reading",
+        "lexical",
+        "folding",
+        "wording",
+        "approximate",
+    },
     {"schemas", "migrations", "settings", "request", "workers"},
     {"storage", "tables", "state", "rows"},
     {

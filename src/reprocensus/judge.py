@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from reprocensus.engines import Engine
 from reprocensus.errors import JudgeError
-from reprocensus.evidence import verify
+from reprocensus.evidence import Evidence
 from reprocensus.prompt import prompt_sha
 from reprocensus.records import COMMON_LABELS, UNKNOWN, Answer, Document, Verdict
 from reprocensus.variables import Variable
@@ -37,8 +37,9 @@ async def judge(
     async def one(document: Document, variables: Sequence[Variable]) -> None:
         async with slots:
             answers = await _ask(engine, document, variables)
+        evidence = Evidence(document)
         for variable in variables:
-            outcome = _outcome(engine, document, variable, answers.get(variable.name), run_id)
+            outcome = _outcome(engine, evidence, variable, answers.get(variable.name), run_id)
             take(Judged(document, variable, outcome))
 
     await asyncio.gather(*(one(document, variables) for document, variables in asked))
@@ -58,7 +59,7 @@ async def _ask(
 
 
 def _outcome(
-    engine: Engine, document: Document, variable: Variable, answer: Answer | JudgeError | None, run_id: str
+    engine: Engine, evidence: Evidence, variable: Variable, answer: Answer | JudgeError | None, run_id: str
 ) -> Verdict | JudgeError:
     if answer is None:
         return JudgeError("no_answer", f"{engine.name} gave no answer", transient=True)
@@ -68,18 +69,19 @@ def _outcome(
         return JudgeError(
             "bad_label", f"{engine.name} answered {answer.label!r}, not a label of {variable.name}"
         )
-    return to_verdict(engine, document, variable, answer, run_id)
+    return to_verdict(engine, evidence, variable, answer, run_id)
 
 
 def to_verdict(
-    engine: Engine, document: Document, variable: Variable, answer: Answer, run_id: str
+    engine: Engine, evidence: Evidence, variable: Variable, answer: Answer, run_id: str
 ) -> Verdict:
-    """The verdict that an answer earns.
+    """The verdict that an answer earns, by the text that `evidence` holds.
 
     A label that rests on quotes, none of which stands in the paper, becomes `unknown` and needs review: this
     holds for every label but No and those common to all variables, which may rest on nothing being found.
     """
-    quotes, missing = verify(document, answer)
+    document = evidence.document
+    quotes, missing = evidence.verify(answer)
     label, rationale, review = answer.label, answer.rationale, missing > 0
     if not quotes and label not in ("No", *COMMON_LABELS) and (missing or variable.labels == ("Yes", "No")):
         rationale = f"{engine.name} said {label}, but no quote of it stands in the paper. {rationale}".strip()

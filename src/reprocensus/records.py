@@ -39,6 +39,7 @@ class Match(StrEnum):
 
     EXACT = "exact"
     NORMALISED = "normalised"
+    FUZZY = "fuzzy"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -135,13 +136,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A quote found in the document: `text == document.text[start:end]`, starting on page `page`."""
+    """A quote found in the document: `text == document.text[start:end]`, starting on page `page`.
+
+    `score`, from 0 to 1, is how like the passage is to a claim that was found with small changes.
+    """
 
     text: str
     page: int
     start: int
     end: int
     match: Match
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
