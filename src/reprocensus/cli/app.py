@@ -11,7 +11,7 @@ import typer
 
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
-from reprocensus.cli import analysis, imports, listing, show
+from reprocensus.cli import analysis, audit, imports, listing, show
 from reprocensus.cli.options import JsonOption, StoreOption
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
@@ -240,8 +240,7 @@ def variables(as_json: JsonOption = False) -> None:
         show.print_lines([head, f"    {v.question}", *criteria])
 
 
-analysis.add_to(app)
-imports.add_to(app)
+from reprocensus.cli import analysis, audit, imports, listing, show
 
 
 def _request(

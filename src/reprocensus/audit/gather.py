@@ -1,0 +1,83 @@
+"""Fetches what an audit compares: a label file's papers and a store's verdicts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from reprocensus.audit.audit import Verdicts
+from reprocensus.errors import UsageError
+from reprocensus.keys import slug
+from reprocensus.labels import LabelledPaper
+from reprocensus.tables import Tables
+
+
+def stored_runs(tables: Tables, runs: Sequence[str], engine: str | None) -> dict[str, Verdicts]:
+    """The verdicts of the runs named, or those that stand now under one name; only one engine's if named.
+
+    A run's verdicts are read from the journal, where a later run replaces none.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = {run: _of_run(tables, run, engine) for run in runs} if runs else {"": _standing(tables, engine)}
+    for run, verdicts in found.items():
+        if not verdicts:
+            which = " ".join(filter(None, [run and f"of run {run}", engine and f"by engine {engine}"]))
+            raise UsageError(f"{tables.storage.uri} has no verdicts {which}".rstrip() + "; check --store")
+    return found if runs else {engine or "verdicts": found[""]}
+
+
+def matched(tables: Tables | None, papers: Sequence[LabelledPaper]) -> list[tuple[str, LabelledPaper]]:
+    """Each labelled paper with its paper_id in the store: its own, or that of the only paper of its title.
+
+    Papers that the store does not have keep the name that the file gives them.
+    """
+    ids: set[str] = set()
+    titles: dict[str, list[str]] = {}
+    for edition in tables.editions("papers") if tables else ():
+        assert tables is not None
+        frame = tables.read("papers", edition, ("paper_id", "title")).frame
+        for paper_id, title in frame.rows():
+            ids.add(paper_id)
+            titles.setdefault(slug(title), []).append(paper_id)
+    found = []
+    for paper in papers:
+        named = titles.get(slug(paper.title), []) if paper.title else []
+        known = paper.paper_id if paper.paper_id in ids else named[0] if len(named) == 1 else None
+        found.append((known or paper.name, paper))
+    return found
+
+
+def own_runs(papers: Sequence[tuple[str, LabelledPaper]]) -> dict[str, Verdicts]:
+    """The repeated runs that a label file brings along, as verdicts without quotes."""
+    longest = max((len(paper.runs) for _, paper in papers), default=0)
+    return {
+        f"run {number + 1}": {
+            (paper_id, variable): {"label": label}
+            for paper_id, paper in papers
+            if number < len(paper.runs)
+            for variable, label in paper.runs[number].items()
+        }
+        for number in range(longest)
+    }
+
+
+def _standing(tables: Tables, engine: str | None) -> Verdicts:
+    return _keyed([tables.read("verdicts", edition).frame for edition in tables.editions("verdicts")], engine)
+
+
+def _of_run(tables: Tables, run: str, engine: str | None) -> Verdicts:
+    entries = [entry for edition in tables.editions("papers") for entry in tables.journal(edition)]
+    wanted = [entry for entry in entries if entry.run_id == run and entry.table == "verdicts"]
+    return _keyed([tables.read_journal(entry) for entry in wanted], engine)
+
+
+def _keyed(frames: Sequence[pl.DataFrame], engine: str | None) -> Verdicts:
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for frame in frames:
+        for row in (
+            frame.filter(engine=engine).iter_rows(named=True) if engine else frame.iter_rows(named=True)
+        ):
+            rows[row["paper_id"], row["variable"]] = row
+    return rows

@@ -1,0 +1,157 @@
+"""The command that measures verdicts against people's labels."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from reprocensus.cli import show
+from reprocensus.cli.options import JsonOption, StoreOption
+from reprocensus.errors import UsageError
+from reprocensus.schemas import load_variables
+from reprocensus.settings import load_settings
+from reprocensus.storage import open_storage
+from reprocensus.tables import Tables
+
+if TYPE_CHECKING:
+    from reprocensus.audit.audit import Audit, Verdicts
+    from reprocensus.audit.measures import Measures
+    from reprocensus.labels import LabelledPaper
+
+_SHOWN, _QUOTE = 10, 300
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command()(audit)
+
+
+def audit(
+    labels: Annotated[Path, typer.Option("--labels", help="JSON lines or CSV of people's labels")],
+    run: Annotated[
+        list[str] | None, typer.Option("--run", help="this run's verdicts; several to compare repeated runs")
+    ] = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="only this engine's verdicts")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="write a report to this file")] = None,
+    examples: Annotated[
+        int, typer.Option("--examples", min=0, help="disagreements to print, the most confident first")
+    ] = _SHOWN,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure verdicts against people's labels: agreement, kappa, calibration, flips, disagreements.
+
+    Without --run, --engine and --store a label file that brings repeated runs along has those measured.
+    """
+    from reprocensus.audit.audit import as_json as audit_as_json
+    from reprocensus.audit.audit import audit as make_audit
+    from reprocensus.labels import read_labels
+
+    variables = load_variables()
+    papers, runs = _gathered(read_labels(labels, variables), run or [], engine, store)
+    found = make_audit(labels.name, papers, runs, variables)
+    if html:
+        from reprocensus.audit.page import audit_page
+
+        try:
+            html.write_text(audit_page(found), "utf-8")
+        except OSError as error:
+            raise UsageError(f"the report cannot be written: {error}") from error
+    if as_json:
+        print(json.dumps(audit_as_json(found), ensure_ascii=False))
+    else:
+        _print(found, examples)
+
+
+def _gathered(
+    labelled: "list[LabelledPaper]", run: list[str], engine: str | None, store: str | None
+) -> "tuple[list[tuple[str, LabelledPaper]], Mapping[str, Verdicts]]":
+    """The papers and the runs that are compared."""
+    from reprocensus.audit.gather import matched, own_runs, stored_runs
+
+    if any(paper.runs for paper in labelled) and not (run or engine or store):
+        papers = matched(None, labelled)
+        return papers, own_runs(papers)
+    settings = load_settings()
+    tables = Tables(open_storage(store or settings.store, settings))
+    return matched(tables, labelled), stored_runs(tables, run, engine)
+
+
+def _print(found: "Audit", examples: int) -> None:
+    out = show.console()
+    out.print(_agreement(found))
+    if found.repeats:
+        table = Table(title="Repeated runs", box=SIMPLE_HEAD, pad_edge=False)
+        for name in ("variable", "n", "runs", "identical", "flipped", "agreement of two"):
+            table.add_column(name, justify="left" if name == "variable" else "right")
+        for r in found.repeats:
+            shares = (_share(r.identical), _share(r.flipped), _share(r.pairwise))
+            table.add_row(r.variable, str(r.n), str(r.runs), *shares)
+        out.print(table)
+    levels = [(m, level) for m in found.measures for level in m.levels]
+    if levels:
+        table = Table(title="Agreement at each level of confidence", box=SIMPLE_HEAD, pad_edge=False)
+        for name in ("variable", "confidence", "n", "mean", "agreement"):
+            table.add_column(name, justify="left" if name == "variable" else "right")
+        for m, at in levels:
+            span = f"{at.low:g} to {at.high:g}"
+            table.add_row(m.variable, span, str(at.n), _share(at.confidence), _share(at.agreement))
+        out.print(table)
+    show.print_lines(_disagreements(found, examples))
+
+
+def _agreement(found: "Audit") -> Table:
+    heads = (
+        "variable",
+        "n",
+        "agreement",
+        "95 %",
+        "commonest",
+        "kappa",
+        "precision",
+        "recall",
+        "F1",
+        "coverage",
+    )
+    table = Table(
+        title=f"{found.title}: {found.n_papers} of {found.n_labelled} labelled papers are judged",
+        caption="commonest: the agreement of always saying the commonest label",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for name in heads:
+        table.add_column(name, justify="left" if name == "variable" else "right", no_wrap=True)
+    for m in found.measures:
+        table.add_row(m.variable, str(m.n), _share(m.agreement), f"{m.low:.3f}-{m.high:.3f}", *_shares(m))
+    table.add_section()
+    majority = sum(m.majority for m in found.measures) / len(found.measures)
+    table.add_row(
+        "mean", "", _share(found.mean_agreement), "", _share(majority), _share(found.mean_kappa), *[""] * 4
+    )
+    return table
+
+
+def _shares(m: "Measures") -> list[str]:
+    return [_share(value) for value in (m.majority, m.kappa, m.precision, m.recall, m.f1, m.coverage)]
+
+
+def _disagreements(found: "Audit", examples: int) -> list[str]:
+    """Both sides of some disagreements, and how many there are."""
+    lines = [
+        f"{len(found.disagreements)} disagreements, the most confident first; --json and --html have all"
+    ]
+    for d in found.disagreements[:examples]:
+        sure = "" if d.pair.confidence is None else f" ({d.pair.confidence:.2f})"
+        lines.append(f"{d.variable}, {d.pair.paper}: people {d.pair.truth}, engine {d.pair.said}{sure}")
+        lines += [f"  people: {d.pair.reason[:_QUOTE]}"] if d.pair.reason else []
+        lines += [f"  engine: {d.pair.rationale[:_QUOTE]}"] if d.pair.rationale else []
+        lines += [f"  p. {page}: {text[:_QUOTE]}" for page, text in d.pair.quotes]
+    return lines
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,106 @@
+"""Labels that people (or another census) gave papers, read from a file.
+
+- JSON lines with `id`, `labels` (variable to label) and, if known, `responses` (variable to quote or reason);
+- JSON lines with `title`, `human` and `llm_runs`, in the code of Gundersen's surveys: see `decoded`;
+- CSV with a column `paper_id` or `title`, and one a variable, with labels or that code.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reprocensus.errors import UsageError
+from reprocensus.records import COMMON_LABELS
+from reprocensus.variables import Variable
+
+#: Other names for a variable.
+_ALIASES = {"affiliation": "researcher_affiliation"}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPaper:
+    """One paper's labels, by variable. `runs`: what an engine's repeated runs said, if the file has them."""
+
+    paper_id: str | None
+    title: str | None
+    labels: Mapping[str, str]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    runs: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the file calls the paper."""
+        return self.paper_id or self.title or ""
+
+
+def read_labels(path: Path, variables: Sequence[Variable]) -> list[LabelledPaper]:
+    """The labelled papers of a file, in its order.
+
+    Raises:
+        UsageError: the file cannot be read, or a line of it is not as described above.
+    """
+    known = {variable.name: variable for variable in variables}
+    try:
+        rows: Iterable[Mapping[str, Any]]
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix.lower() == ".csv":
+                rows = [_of_csv(row, known) for row in csv.DictReader(file)]
+            else:
+                rows = [json.loads(line) for line in file if line.strip()]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UsageError(f"labels {path}: {error}") from error
+    papers = []
+    for number, row in enumerate(rows, 1):
+        try:
+            papers.append(_paper(row, known))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UsageError(f"labels {path}, paper {number}: {error}") from error
+    if not papers:
+        raise UsageError(f"labels {path}: the file has none")
+    return papers
+
+
+def decoded(value: Any, variable: Variable) -> str:
+    """A label from its name or its code: 1 is Yes and 0 No; else the number counts the variable's labels.
+
+    So of research type 1 is Theoretical; of affiliation 0, 1, 2 are Academia, Collaboration, Industry.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    word = str(value).strip()
+    for label in (*variable.labels, *COMMON_LABELS):
+        if word.casefold() == label.casefold():
+            return label
+    order = ("No", "Yes") if set(variable.labels) == {"Yes", "No"} else variable.labels
+    if word.isdecimal() and int(word) < len(order):
+        return order[int(word)]
+    raise ValueError(f"{word!r} is no label of {variable.name}: {', '.join(variable.labels)}")
+
+
+def _of_csv(row: Mapping[str, Any], known: Mapping[str, Variable]) -> dict[str, Any]:
+    named = {_ALIASES.get(key, key): value for key, value in row.items() if key}
+    labels = {name: value for name, value in named.items() if name in known and value not in (None, "")}
+    return {"id": named.get("paper_id"), "title": named.get("title"), "labels": labels}
+
+
+def _paper(row: Mapping[str, Any], known: Mapping[str, Variable]) -> LabelledPaper:
+    given = row["human"] if "human" in row else row["labels"]
+    paper = LabelledPaper(
+        paper_id=row.get("paper_id") or row.get("id") or None,
+        title=row.get("title") or None,
+        labels=_decoded(given, known),
+        reasons={k: str(v) for k, v in (row.get("responses") or {}).items() if k in known and v},
+        runs=tuple(_decoded(run, known) for run in row.get("llm_runs") or ()),
+    )
+    if not paper.name:
+        raise ValueError("it has neither paper_id nor title")
+    return paper
+
+
+def _decoded(given: Mapping[str, Any], known: Mapping[str, Variable]) -> dict[str, str]:
+    named = {_ALIASES.get(name, name): value for name, value in given.items()}
+    return {name: decoded(value, known[name]) for name, value in named.items() if name in known}
