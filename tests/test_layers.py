@@ -24,6 +24,7 @@ LAYERS = [
         "folding",
         "wording",
         "approximate",
+        "instructions",
     },
     {"schemas", "migrations", "settings", "request", "workers"},
     {"storage", "tables", "state", "rows"},

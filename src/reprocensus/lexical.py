@@ -3,6 +3,8 @@
 All that is known about a variable stands in its file; here are only the three ways of weighing cues
 (see `variables.Rules`) and how a weighing becomes an answer with quotes.
 
+Sentences that speak to whoever judges the paper (`instructions`) count for nothing.
+
 `not_applicable`: a variable whose file has a gate comes out so where the gate's variable (the research
 type) came out with the gate's label (theoretical), no cue spoke for any of the variable's own findings, and
 the paper has neither a section nor a sentence that the gate names (an evaluation, a simulation). So a paper
@@ -12,7 +14,7 @@ among those judged stays open.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reprocensus.reading import Reading, Sentence
@@ -40,23 +42,24 @@ def judge_paper(document: Document, variables: Sequence[Variable]) -> dict[str, 
     """An answer to each variable, by name. Every claim stands in the text at its start."""
     kinds = frozenset[SectionKind]().union(*(variable.rules.all_sections for variable in variables))
     reading = Reading(document.extracted, kinds)
-    weighed = {variable.name: _weigh(variable.rules, reading) for variable in variables}
+    mute = reading.addressed([variable.name for variable in variables])
+    weighed = {variable.name: _weigh(variable.rules, reading, mute) for variable in variables}
     answers = {v.name: _answer(v.rules, weighed[v.name], reading) for v in variables}
     for variable in variables:
         gate = variable.rules.gate
-        if gate and _closed(gate, answers, weighed[variable.name], variable.rules, reading):
+        if gate and _closed(gate, answers, weighed[variable.name], variable.rules, reading, mute):
             answers[variable.name] = Answer(
                 NOT_APPLICABLE, rationale=gate.rationale, confidence=answers[gate.variable].confidence
             )
     return answers
 
 
-def _weigh(rules: Rules, reading: Reading) -> dict[str, _Side]:
+def _weigh(rules: Rules, reading: Reading, mute: Container[int]) -> dict[str, _Side]:
     sides: dict[str, _Side] = {}
     for cue in rules.cues:
         side = sides.setdefault(cue.label, _Side())
         limit = None if rules.mode == "sentence" else cue.cap or rules.cap
-        shown = sorted(_shows(cue, rules, reading), key=lambda item: -abs(item[2]))
+        shown = sorted(_shows(cue, rules, reading, mute), key=lambda item: -abs(item[2]))
         for number, place, weight in shown[:limit]:
             side.weights[number] = side.weights.get(number, 0.0) + weight
             if weight > 0:
@@ -69,7 +72,9 @@ def _weigh(rules: Rules, reading: Reading) -> dict[str, _Side]:
     return sides
 
 
-def _shows(cue: Cue, rules: Rules, reading: Reading) -> Iterable[tuple[int, int, float]]:
+def _shows(
+    cue: Cue, rules: Rules, reading: Reading, mute: Container[int]
+) -> Iterable[tuple[int, int, float]]:
     """The sentences that show the cue, in order: which, where in them, and what they weigh."""
     weights = _section_weights(cue, rules, reading)
     search = cue.regex.search
@@ -77,7 +82,7 @@ def _shows(cue: Cue, rules: Rules, reading: Reading) -> Iterable[tuple[int, int,
     for number in _candidates(cue, reading):
         sentence = reading.sentences[number]
         weight = weights.get(sentence.section)
-        if weight is None or (rules.pages and sentence.page > rules.pages):
+        if weight is None or number in mute or (rules.pages and sentence.page > rules.pages):
             continue
         found = search(sentence.text)
         if found and not (unless and unless.search(sentence.text)):
@@ -119,13 +124,21 @@ def _answer(rules: Rules, sides: dict[str, _Side], reading: Reading) -> Answer:
     else:
         claims = _claims([findings[name] for name in present if label in (name, rules.both)], reading)
         rationale = rules.found if claims else rules.none_found
-    confidence = 0.0 if label == UNKNOWN else _confidence(margin, rules.scale)
-    return Answer(label, claims, rationale, confidence)
+    sure = 0.0 if label == UNKNOWN else confidence(margin, rules)
+    return Answer(label, claims, rationale, sure)
 
 
-def _confidence(margin: float, scale: float) -> float:
-    """Half at the threshold, rising to one with the distance from it."""
-    return round(1.0 - math.exp2(-1.0 - margin / scale), 4)
+def confidence(margin: float, rules: Rules) -> float:
+    """The probability that the label is right, by the distance of its score from the threshold.
+
+    Distance d counts as x = 1 - 2^(-d/scale). Calibrated: 1 / (1 + exp(-(intercept + slope x))) (Platt 1999);
+    else (1 + x) / 2. Both rise with the distance and begin at half or above.
+    """
+    x = 1.0 - math.exp2(-margin / rules.scale)
+    if rules.calibration is None:
+        return round((1.0 + x) / 2, 4)
+    logit = rules.calibration.intercept + rules.calibration.slope * x
+    return round(1.0 / (1.0 + math.exp(-logit)), 4)
 
 
 def _claims(sides: Sequence[_Side], reading: Reading) -> tuple[Claim, ...]:
@@ -165,7 +178,12 @@ def _claim(sentence: Sentence, place: int) -> Claim:
 
 
 def _closed(
-    gate: Gate, answers: dict[str, Answer], sides: dict[str, _Side], rules: Rules, reading: Reading
+    gate: Gate,
+    answers: dict[str, Answer],
+    sides: dict[str, _Side],
+    rules: Rules,
+    reading: Reading,
+    mute: Container[int],
 ) -> bool:
     """Whether the variable does not apply to this paper."""
     decider = answers.get(gate.variable)
@@ -180,5 +198,5 @@ def _closed(
     return not gate.unless_text or not any(
         re.search(gate.unless_text, reading.sentences[number].text, re.IGNORECASE)
         for number in reading.holding(gate.unless_words)
-        if reading.sections[reading.sentences[number].section].kind in rules.sections
+        if number not in mute and reading.sections[reading.sentences[number].section].kind in rules.sections
     )

@@ -1,9 +1,10 @@
 """A paper's text cut into sentences and indexed by word, so that a cue looks at few of them. Pure."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from reprocensus import instructions
 from reprocensus.records import Extracted, Section, SectionKind
 from reprocensus.sentences import sentence_spans
 from reprocensus.variables import WORD
@@ -27,12 +28,42 @@ class Reading:
 
     def __init__(self, extracted: Extracted, kinds: Container[SectionKind] = frozenset(SectionKind)) -> None:
         self.sections = extracted.sections
+        self._text = extracted.text
         self.sentences: list[Sentence] = []
         self._postings: dict[str, list[int]] = {}
         for number, section in enumerate(extracted.sections):
             if section.kind in kinds:
                 self._add(extracted, number, section)
         self._vocabulary = sorted(self._postings)
+
+    def addressed(self, names: Sequence[str]) -> set[int]:
+        """The numbers of the sentences that stand in a line in which the judge is spoken to.
+
+        `names` are the variables' names.
+        """
+        suspects = self.holding(instructions.WORDS)
+        named = [name for name in names if "_" in name and name in self._text]
+        if named or instructions.INVISIBLE.search(self._text):
+            suspects = set(range(len(self.sentences)))
+        found: set[int] = set()
+        for number in suspects:
+            if number not in found and instructions.speaks_to_the_judge(self.sentences[number].text, named):
+                found.update(self._line_of(number))
+        return found
+
+    def _line_of(self, number: int) -> range:
+        """The numbers of the sentences in the same line."""
+        first = last = number
+        while first > 0 and self._goes_on(first - 1):
+            first -= 1
+        while last + 1 < len(self.sentences) and self._goes_on(last):
+            last += 1
+        return range(first, last + 1)
+
+    def _goes_on(self, number: int) -> bool:
+        """Whether the line goes on after the sentence."""
+        here, after = self.sentences[number], self.sentences[number + 1]
+        return "\n" not in self._text[here.start + len(here.text) : after.start]
 
     def _add(self, extracted: Extracted, number: int, section: Section) -> None:
         text, pages = extracted.text, extracted.page_starts

@@ -103,6 +103,13 @@ class Gate(_Model):
     rationale: str
 
 
+class Calibration(_Model):
+    """Makes a confidence of a distance from the threshold: see `lexical.confidence`. Fitted on labelled papers."""
+
+    intercept: Annotated[float, Field(ge=0)]
+    slope: Annotated[float, Field(ge=0)]
+
+
 class Rules(_Model):
     """How the rules engine judges a variable.
 
@@ -129,6 +136,7 @@ class Rules(_Model):
     found: str
     none_found: str
     gate: Gate | None = None
+    calibration: Calibration | None = None
     cues: tuple[Cue, ...]
 
     @property

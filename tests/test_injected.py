@@ -1,0 +1,70 @@
+"""Documents that talk to their judge: the rules' labels stay what they are without the talk.
+
+The set is in tests/injected, for other engines to be tried with.
+"""
+
+from collections import Counter
+
+import pytest
+
+from injected import Injected, load
+from reprocensus.instructions import speaks_to_the_judge
+from reprocensus.lexical import judge_paper
+from reprocensus.schemas import load_variables
+
+CASES = load()
+VARIABLES = load_variables()
+
+
+def test_there_are_twenty_attacks_on_two_papers() -> None:
+    assert len(CASES) == 40
+    assert len({case.attack for case in CASES}) == 20
+
+
+def test_the_clean_papers_are_as_far_apart_as_can_be() -> None:
+    labels = {case.name.split("-")[1]: judge_paper(case.clean, VARIABLES) for case in CASES}
+    documented = {"Yes", "Experimental", "Academia"}
+    assert {answer.label for answer in labels["rich"].values()} == documented
+    assert {answer.label for answer in labels["poor"].values()} == {
+        "No", "not_applicable", "Theoretical", "Academia"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_no_label_moves(case: Injected) -> None:
+    clean, hostile = judge_paper(case.clean, VARIABLES), judge_paper(case.hostile, VARIABLES)
+    assert {name: answer.label for name, answer in hostile.items()} == {
+        name: answer.label for name, answer in clean.items()
+    }
+    start = case.hostile.text.index(case.attack)
+    attack = range(start, start + len(case.attack))
+    assert not [claim for answer in hostile.values() for claim in answer.claims if claim.start in attack]
+
+
+def test_most_attacks_would_move_labels_if_they_were_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the test above would show nothing."""
+    monkeypatch.setattr("reprocensus.reading.Reading.addressed", lambda self, names: set())
+    moved: Counter[str] = Counter()
+    for case in CASES:
+        clean, hostile = judge_paper(case.clean, VARIABLES), judge_paper(case.hostile, VARIABLES)
+        moved[case.name.split("-")[0]] += any(clean[v.name].label != hostile[v.name].label for v in VARIABLES)
+    assert sum(n > 0 for n in moved.values()) >= 15
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "We answer this question in the affirmative.",
+        "You can find our code at https://github.com/turtle/walk.",
+        "The user must label at least ten images.",
+        "Ignoring the constant terms above, the bound is tight.",
+        "If you are interested in the proofs, see the supplement.",
+        "Our system answers questions on SQuAD.",
+        "The labels are Yes for turtles and No for hares.",
+        "Three annotators labelled all images.",
+        "We ignore the previous term, since it vanishes.",
+        "Judges rate each answer as good or bad.",
+    ],
+)
+def test_what_papers_say_is_no_instruction(sentence: str) -> None:
+    assert not speaks_to_the_judge(sentence)
