@@ -1,10 +1,9 @@
 """Measures the rules engine on labelled papers, and fits what makes its confidences probabilities.
 
-    python tests/rules_measure.py ../shared/corpus            agreement beside baselines, by halves
-    python tests/rules_measure.py ../shared/corpus --fit      the lines [rules.calibration] of the variables' files
+    python tests/rules_measure.py ../shared/corpus          agreement beside baselines, by halves
+    python tests/rules_measure.py ../shared/corpus --fit    [rules.calibration] of the variables' files
 
-The halves are drawn by the SHA-256 of a paper's id. Patterns were tuned on the first, so that the second is what
-to believe; the second was looked at in totals alone since.
+The halves are drawn by the SHA-256 of a paper's id.
 """
 
 import json
@@ -30,9 +29,9 @@ NAIVE = {
     "pseudocode": r"(?m)^(?:Algorithm|Procedure) \d",
     "open_source_code": r"(?i)\bour (?:source )?code\b|code is available|github\.com",
     "open_datasets": r"\b(?:MNIST|CIFAR|ImageNet|UCI|LIBSVM|Wikipedia|Netflix|MovieLens|Reuters)\b",
-    "dataset_splits": r"(?i)cross.?validation|validation set|\d+ ?% (?:for|of the data for) (?:train|test)",
+    "dataset_splits": r"(?i)cross.?validation|validation set|\d+ ?% (?:of the data )?for (?:train|test)",
     "hardware_specification": r"(?i)\b(?:nvidia|intel|xeon|geforce|tesla|ghz|tpu)\b",
-    "software_dependencies": r"(?i)\b(?:python|pytorch|tensorflow|cuda|matlab|cplex|gurobi) (?:version |v)?\d",
+    "software_dependencies": r"(?i)\b(?:python|pytorch|tensorflow|cuda|matlab|cplex) (?:version |v)?\d",
     "experiment_setup": r"(?i)\b(?:learning rate|step size|batch size|epochs|iterations|hidden units)\b",
 }
 #: How strongly a variable's own calibration is drawn to that of all, in papers.
@@ -51,7 +50,7 @@ class Judged:
 
     @property
     def half(self) -> int:
-        """0 of the tuning half, 1 of the other."""
+        """0 or 1; errors were read in half 0 alone since the halves were drawn."""
         return int(digest(self.paper_id), 16) % 2
 
 
@@ -114,7 +113,7 @@ def agreement(papers: Sequence[Judged], variable: Variable) -> tuple[float, floa
 
 
 def fit(points: Sequence[tuple[float, bool]], prior: Calibration | None = None) -> Calibration:
-    """Intercept and slope, neither negative, by which x in [0, 1] gives the likeliest probabilities of right."""
+    """Intercept and slope, neither negative, with which x in [0, 1] makes what was right likeliest."""
     import numpy as np
     from scipy.optimize import minimize
 
@@ -182,26 +181,23 @@ def _print_fit(papers: Sequence[Judged], variables: Sequence[Variable]) -> None:
         print(f"{name}\n[rules.calibration]\nintercept = {c.intercept}\nslope = {c.slope}\n")
 
 
-def _print_agreement(papers: Sequence[Judged], variables: Sequence[Variable], seconds: float) -> None:
-    print(f"{1000 * seconds / len(papers):.1f} ms of CPU a paper for {len(variables)} variables")
+def print_agreement(papers: Sequence[Judged], variables: Sequence[Variable]) -> None:
+    """The agreement of each half and of all, beside the baselines."""
     for title, chosen in (
-        ("tuning half", [p for p in papers if p.half == 0]),
-        ("other half", [p for p in papers if p.half == 1]),
+        ("half 0", [p for p in papers if p.half == 0]),
+        ("half 1", [p for p in papers if p.half == 1]),
         ("all", list(papers)),
     ):
-        print(
-            f"\n{title}, {len(chosen)} papers    agreement  95 %           kappa  commonest  naive expression"
-        )
+        head = f"{title}, {len(chosen)} papers"
+        print(f"\n{head:<24} agreement  95 %         kappa  commonest  naive expression")
         rows = [agreement(chosen, variable) for variable in variables]
         for variable, row in zip(variables, rows, strict=True):
             low, high = bootstrap(pairs(chosen, variable))
-            print(
-                f"{variable.name:<28} {row[0]:.3f}    {low:.3f}-{high:.3f}  {row[1]:.3f}  {row[2]:.3f}      {row[3]:.3f}"
-            )
+            shares = f"{row[0]:.3f}      {low:.3f}-{high:.3f}  {row[1]:.3f}  {row[2]:.3f}      {row[3]:.3f}"
+            print(f"{variable.name:<24} {shares}")
         means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
-        print(
-            f"{'mean':<28} {means[0]:.3f}                 {means[1]:.3f}  {means[2]:.3f}      {means[3]:.3f}"
-        )
+        gap = " " * 17
+        print(f"{'mean':<24} {means[0]:.3f}{gap}  {means[1]:.3f}  {means[2]:.3f}      {means[3]:.3f}")
 
 
 def _main(corpus: Path, *, fitting: bool) -> None:
@@ -216,7 +212,8 @@ def _main(corpus: Path, *, fitting: bool) -> None:
     if fitting:
         _print_fit(found, variables)
     else:
-        _print_agreement(found, variables, seconds)
+        print(f"{1000 * seconds / len(papers):.1f} ms of CPU a paper for {len(variables)} variables")
+        print_agreement(found, variables)
 
 
 if __name__ == "__main__":

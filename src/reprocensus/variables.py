@@ -104,7 +104,7 @@ class Gate(_Model):
 
 
 class Calibration(_Model):
-    """Makes a confidence of a distance from the threshold: see `lexical.confidence`. Fitted on labelled papers."""
+    """Makes a confidence of a distance from the threshold: see `lexical.confidence`. Fitted to labels."""
 
     intercept: Annotated[float, Field(ge=0)]
     slope: Annotated[float, Field(ge=0)]
