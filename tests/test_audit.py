@@ -7,6 +7,7 @@ import pytest
 
 from conftest import Command
 from reprocensus.audit.audit import Verdicts, audit
+from reprocensus.audit.compare import compare
 from reprocensus.audit.gather import matched, own_runs
 from reprocensus.audit.measures import Pair, bootstrap, calibration_error, kappa, levels, measure, repeats
 from reprocensus.audit.page import audit_page
@@ -180,6 +181,24 @@ def test_the_five_runs_of_human_400_give_the_known_flip_rates_and_accuracies(sha
         assert m.agreement == pytest.approx(1 - sum(ERRORS[m.variable]) / 2000)
 
 
+def test_a_comparison_is_of_what_both_runs_judged() -> None:
+    first = {k: {**row, "venue": "V", "engine": "a"} for k, row in verdicts(
+        a=("Yes", 0.6), b=("No", 0.9), c=("Yes", 1.0), x=("No", 1.0)
+    ).items()}  # fmt: skip
+    second = {k: {**row, "venue": "V", "engine": "b"} for k, row in verdicts(
+        a=("No", 0.9), b=("Yes", 0.8), c=("Yes", 1.0)
+    ).items()}  # fmt: skip
+    found = compare(("one", "two"), first, second, VARIABLES)
+    assert (found.n, found.only_first, found.only_second) == (3, 1, 0)
+    assert found.by_variable[0].agreement == pytest.approx(1 / 3)
+    assert found.by_variable[0].changes == {"Yes → No": 1, "No → Yes": 1}
+    assert [(c.variable, c.venue, c.n) for c in found.by_venue] == [("open_source_code", "V", 3)]
+    assert [d.paper for d in found.differences] == ["b", "a"]
+    assert (found.made_by["engine"], found.made_by["model"]) == (0, 1)
+    with pytest.raises(UsageError, match="same paper"):
+        compare(("one", "two"), first, {}, VARIABLES)
+
+
 @pytest.mark.slow
 def test_the_command_audits_a_store_and_its_runs(reprocensus: Command, tmp_path: Path) -> None:
     from conftest import SAMPLES
@@ -204,3 +223,7 @@ def test_the_command_audits_a_store_and_its_runs(reprocensus: Command, tmp_path:
     for which in (["--run", "none"], ["--engine", "none"]):
         done = reprocensus("audit", "--labels", "l.jsonl", "--store", "s", *which)
         assert done.returncode == 2 and "no verdicts" in done.stderr
+    same = json.loads(reprocensus("compare", run, run, "--store", "s", "--json").stdout)
+    assert (same["n"], same["differences"]) == (18, [])
+    said = reprocensus("compare", run, run, "--store", "s").stdout
+    assert "18 verdicts in both runs" in said

@@ -9,6 +9,7 @@ from reprocensus.audit.audit import Verdicts
 from reprocensus.errors import UsageError
 from reprocensus.keys import slug
 from reprocensus.labels import LabelledPaper
+from reprocensus.records import Edition
 from reprocensus.tables import Tables
 
 
@@ -64,20 +65,25 @@ def own_runs(papers: Sequence[tuple[str, LabelledPaper]]) -> dict[str, Verdicts]
 
 
 def _standing(tables: Tables, engine: str | None) -> Verdicts:
-    return _keyed([tables.read("verdicts", edition).frame for edition in tables.editions("verdicts")], engine)
+    parts = [(edition, tables.read("verdicts", edition).frame) for edition in tables.editions("verdicts")]
+    return _keyed(parts, engine)
 
 
 def _of_run(tables: Tables, run: str, engine: str | None) -> Verdicts:
-    entries = [entry for edition in tables.editions("papers") for entry in tables.journal(edition)]
-    wanted = [entry for entry in entries if entry.run_id == run and entry.table == "verdicts"]
-    return _keyed([tables.read_journal(entry) for entry in wanted], engine)
+    parts = [
+        (edition, tables.read_journal(entry))
+        for edition in tables.editions("papers")
+        for entry in tables.journal(edition)
+        if entry.run_id == run and entry.table == "verdicts"
+    ]
+    return _keyed(parts, engine)
 
 
-def _keyed(frames: Sequence[pl.DataFrame], engine: str | None) -> Verdicts:
+def _keyed(parts: Sequence[tuple[Edition, pl.DataFrame]], engine: str | None) -> Verdicts:
+    """The rows by paper and variable, each with its venue."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for frame in frames:
-        for row in (
-            frame.filter(engine=engine).iter_rows(named=True) if engine else frame.iter_rows(named=True)
-        ):
-            rows[row["paper_id"], row["variable"]] = row
+    for edition, frame in parts:
+        wanted = frame.filter(engine=engine) if engine else frame
+        for row in wanted.iter_rows(named=True):
+            rows[row["paper_id"], row["variable"]] = {**row, "venue": edition.venue}
     return rows

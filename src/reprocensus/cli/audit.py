@@ -1,7 +1,7 @@
-"""The command that measures verdicts against people's labels."""
+"""The commands that measure verdicts against people's labels, and runs against each other."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +19,7 @@ from reprocensus.tables import Tables
 
 if TYPE_CHECKING:
     from reprocensus.audit.audit import Audit, Verdicts
+    from reprocensus.audit.compare import Compared, Comparison
     from reprocensus.audit.measures import Measures
     from reprocensus.labels import LabelledPaper
 
@@ -26,8 +27,9 @@ _SHOWN, _QUOTE = 10, 300
 
 
 def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
+    """Registers the commands."""
     app.command()(audit)
+    app.command()(compare)
 
 
 def audit(
@@ -65,6 +67,34 @@ def audit(
         print(json.dumps(audit_as_json(found), ensure_ascii=False))
     else:
         _print(found, examples)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN", help="run_id, as in the table runs")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="another one of the same store")],
+    examples: Annotated[
+        int,
+        typer.Option("--examples", min=0, help="differences to print, those both runs are surest of first"),
+    ] = _SHOWN,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where two runs differ, by variable and venue, with examples."""
+    from reprocensus.audit.compare import compare as make_comparison
+    from reprocensus.audit.gather import stored_runs
+
+    settings = load_settings()
+    runs = stored_runs(Tables(open_storage(store or settings.store, settings)), [first, second], None)
+    found = make_comparison((first, second), runs[first], runs[second], load_variables())
+    if as_json:
+        from dataclasses import asdict
+
+        print(json.dumps(asdict(found), ensure_ascii=False))
+        return
+    out = show.console()
+    out.print(_compared("By variable", found.by_variable))
+    out.print(_compared("By venue", [c for c in found.by_venue if c.agreement < 1]))
+    show.print_lines(_differences(found, examples))
 
 
 def _gathered(
@@ -150,6 +180,34 @@ def _disagreements(found: "Audit", examples: int) -> list[str]:
         lines += [f"  people: {d.pair.reason[:_QUOTE]}"] if d.pair.reason else []
         lines += [f"  engine: {d.pair.rationale[:_QUOTE]}"] if d.pair.rationale else []
         lines += [f"  p. {page}: {text[:_QUOTE]}" for page, text in d.pair.quotes]
+    return lines
+
+
+def _compared(title: str, rows: "Sequence[Compared]") -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("variable", "venue", "n", "agreement", "kappa", "from the first to the second"):
+        table.add_column(name, justify="right" if name in ("n", "agreement", "kappa") else "left")
+    for c in rows:
+        changes = ", ".join(f"{change} {n}" for change, n in c.changes.items())
+        table.add_row(c.variable, c.venue or "all", str(c.n), _share(c.agreement), _share(c.kappa), changes)
+    return table
+
+
+def _differences(found: "Comparison", examples: int) -> list[str]:
+    """How the runs were made, and some differences with both sides."""
+    shared = ", ".join(f"{name} {share:.0%}" for name, share in found.made_by.items())
+    lines = [
+        f"{found.n} verdicts in both runs, {found.only_first} only in {found.first}, "
+        f"{found.only_second} only in {found.second}",
+        f"made by the same: {shared}",
+        f"{len(found.differences)} differ, those that both are surest of first; --json has all",
+    ]
+    for d in found.differences[:examples]:
+        lines.append(f"{d.variable}, {d.paper}: {d.first.label}, then {d.second.label}")
+        for side, name in ((d.first, found.first), (d.second, found.second)):
+            sure = "" if side.confidence is None else f" ({side.confidence:.2f})"
+            lines.append(f"  {name}: {side.label}{sure} {side.rationale[:_QUOTE]}")
+            lines += [f"    p. {page}: {text[:_QUOTE]}" for page, text in side.quotes]
     return lines
 
 
