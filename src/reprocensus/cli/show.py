@@ -139,7 +139,9 @@ def print_reason(out: Console, reason: Reason, variable: Variable) -> None:
     if verdict["needs_review"]:
         out.print("[yellow]needs review: a quote of the engine does not stand in the paper[/]")
     for quote, (before, after) in zip(verdict["quotes"], reason.contexts, strict=True):
-        where = f"page {quote['page']}, characters {quote['start']}-{quote['end']}, {quote['match']}"
+        score = quote.get("score")
+        found = quote["match"] if score is None else f"{quote['match']} ({score:.2f})"
+        where = f"page {quote['page']}, characters {quote['start']}-{quote['end']}, {found}"
         passage = Text.assemble(("…" + before, "dim"), (quote["text"], "bold green"), (after + "…", "dim"))
         out.print(f"\n{where}", highlight=False)
         out.print(passage)
