@@ -31,7 +31,7 @@ def tables(tmp_path: Path) -> Tables:
 
 
 def paper(paper_id: str, minute: int, **changes: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {c.name: "x" for c in load_table("papers").columns}
+    row: dict[str, Any] = {c.name: "x" for c in load_table("papers").columns} | {"track": "main"}
     when = T0 + timedelta(minutes=minute)
     return {**row, "paper_id": paper_id, "authors": ["A"], "listed_at": when, "recorded_at": when, **changes}
 
