@@ -491,7 +491,13 @@ def test_older_files_are_read_in_todays_shape(
     ):
         open_store(str(tmp_path / "old")).edition_scores.collect()
     written = upgrade(tables)
-    assert {path.split("/")[1] for path in written} == {"papers", "verdicts", "edition_scores"}
+    assert {path.split("/")[1] for path in written} == {
+        "papers",
+        "verdicts",
+        "failures",
+        "edition_scores",
+        "venue_statistics",
+    }
     assert upgrade(tables) == []
     look()
     assert open_store(str(tmp_path / "old")).edition_scores.collect().height == 2
