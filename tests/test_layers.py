@@ -48,23 +48,28 @@ LAYERS = [
         "labels",
         "audit",
     },
-    {"census"},
+    {"census", "bench"},
     {"cli"},
     {"__main__"},
 ]
-PURE = LAYERS[0] | LAYERS[1] | {"statistics", "plan", "rows"}
+PURE = LAYERS[0] | LAYERS[1] | {"statistics", "plan", "rows", "bench/quality"}
 #: Library -> the only modules that may import it.
 DOORS = {
     "fsspec": {"storage"},
     "s3fs": {"storage"},
-    "pymupdf": {"extract.pdf"},
+    # `bench` measures MuPDF itself, and checks the extractor's pages without going through the extractor.
+    "pymupdf": {"extract.pdf", "bench.mupdf"},
+    "pypdfium2": {"bench.peers"},
+    "pypdf": {"bench.peers"},
+    "pdfminer": {"bench.peers"},
+    "pymupdf4llm": {"bench.peers"},
     "fitz": set(),
     "prefect": set(),
     "vllm": {"engines.vllm", "engines.vllm_offline"},
     "httpx": {"fetch.client"},
     "httpcore": {"fetch.client", "fetch.addresses"},
     "protego": {"fetch.robots"},
-    "typer": {"cli.app", "cli.options", "cli.analysis", "cli.audit", "cli.imports", "cli.listing", "cli.statistics"},
+    "typer": {"cli.app", "cli.options", "cli.analysis", "cli.audit", "cli.bench", "cli.imports", "cli.listing", "cli.statistics"},
     "duckdb": {"analysis.sql", "analysis.export"},
     "matplotlib": {"plots", "plots.figure", "plots.kinds"},
     "pebble": {"workers"},

@@ -41,7 +41,7 @@ class ExtractPool:
     def extract(self, data: bytes) -> Extracted:
         """Extract one PDF in a worker and wait for it. Raise ExtractError where it gives no text."""
         try:
-            return self._pool.call(_work, data, self._timeout_s, timeout_s=self._timeout_s)
+            return self._pool.call(work, data, self._timeout_s, timeout_s=self._timeout_s)
         except ExtractError:
             raise
         except Exception as error:
@@ -86,7 +86,8 @@ def _outcome(future: "Future[Extracted]") -> Extracted | ExtractError:
     return future.result()
 
 
-def _work(data: bytes, cpu_s: float) -> Extracted:
+def work(data: bytes, cpu_s: float) -> Extracted:
+    """What a worker does with one PDF, in at most about so much CPU time. Raise what extraction raises."""
     limit_cpu(cpu_s)
     from reprocensus.extract.document import extract
 

@@ -1,0 +1,96 @@
+"""CPU time of extraction, of MuPDF's text pages alone and of the peers, in one process, paper by paper.
+
+Interleaved, so that whatever else the machine does hits all of them alike; only the ratios mean something on
+a busy machine. Opening the file counts everywhere. Rubbish is collected between them, off the clock.
+"""
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from reprocensus.bench import mupdf
+from reprocensus.bench.papers import Sample
+from reprocensus.bench.peers import Peer, cpu_seconds, hushed, load
+from reprocensus.errors import ExtractError
+from reprocensus.extract import extract
+
+OURS = "reprocensus"
+TEXTPAGE = "get_textpage"
+
+
+@dataclass(slots=True)
+class Timing:
+    """What one extractor took: CPU seconds by paper, and what kept it from reading the others."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        """CPU seconds in all."""
+        return sum(self.seconds.values())
+
+    def over(self, other: "Timing") -> float | None:
+        """Its CPU time over another's, on the papers that both have read; None if there are none."""
+        both = self.seconds.keys() & other.seconds.keys()
+        theirs = sum(other.seconds[name] for name in both)
+        return sum(self.seconds[name] for name in both) / theirs if theirs else None
+
+
+def measure_speed(
+    samples: Sequence[Sample], peers: Sequence[Peer], *, peer_seconds: float, tick: Callable[[], None]
+) -> dict[str, Timing]:
+    """Timings by name: ours, MuPDF's text pages, and each peer's.
+
+    A peer stops once it has used `peer_seconds` of CPU time: the slow ones see a sample of the papers.
+    `tick` is called after each paper.
+    """
+    mupdf.quiet()
+    timings = {name: Timing() for name in (OURS, TEXTPAGE, *(peer.name for peer in peers))}
+    readers: dict[str, Callable[[bytes], object]] = {TEXTPAGE: mupdf.textpages, OURS: extract}
+    readers |= {peer.name: peer.read for peer in peers if not peer.meddling}
+    with hushed():
+        _warm(samples, readers, [peer for peer in peers if not peer.meddling])
+    for turn, sample in enumerate(samples):
+        names = list(readers)
+        # Nobody is always first: the first to read a paper warms the caches for the others.
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            if name in (OURS, TEXTPAGE) or timings[name].total < peer_seconds:
+                with hushed():
+                    _time(timings[name], sample, readers[name])
+        tick()
+    for peer in peers:
+        if peer.meddling:
+            with hushed():
+                _warm(samples, {peer.name: peer.read}, [peer])
+                for sample in samples:
+                    if timings[peer.name].total < peer_seconds:
+                        _time(timings[peer.name], sample, peer.read)
+    return timings
+
+
+def _warm(
+    samples: Sequence[Sample], readers: dict[str, Callable[[bytes], object]], peers: Sequence[Peer]
+) -> None:
+    for peer in peers:
+        load(peer)
+    smallest = min(samples, key=lambda sample: sample.path.stat().st_size)
+    for read in readers.values():
+        _time(Timing(), smallest, read)
+    gc.collect()
+    gc.freeze()
+
+
+def _time(timing: Timing, sample: Sample, read: Callable[[bytes], object]) -> None:
+    data = sample.read()
+    gc.collect()
+    started = cpu_seconds()
+    try:
+        read(data)
+    except ExtractError as error:
+        timing.failed[sample.name] = error.kind
+    except Exception as error:
+        # Peers raise whatever they like; that one of them cannot read a paper is a figure, not an error.
+        timing.failed[sample.name] = type(error).__name__
+    else:
+        timing.seconds[sample.name] = cpu_seconds() - started

@@ -1,0 +1,142 @@
+"""`reprocensus bench`: what the parts cost and what their results are worth."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from reprocensus.cli import show
+
+if TYPE_CHECKING:
+    from reprocensus.bench.extraction import Figures
+
+app = typer.Typer(help="Measure reprocensus on this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
+@app.command()
+def extract(
+    folder: Annotated[Path, typer.Argument(help="PDFs at any depth below it")] = Path("samples"),
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="at most this many, at random")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of everything drawn at random")] = 1,
+    peers: Annotated[
+        bool, typer.Option("--peers/--no-peers", help="time the other extractors that are installed")
+    ] = True,
+    peer_seconds: Annotated[
+        float, typer.Option("--peer-seconds", min=1, help="CPU time that each of them gets")
+    ] = 60.0,
+    memory_files: Annotated[
+        int,
+        typer.Option(
+            "--memory-files", min=0, help="files that one worker reads while its memory is watched; 0: none"
+        ),
+    ] = 700,
+    sentences: Annotated[
+        int, typer.Option("--sentences", min=0, help="sentences that are looked up on their pages")
+    ] = 1000,
+    score: Annotated[
+        Path | None,
+        typer.Option("--score", help="script that scores the texts where FOLDER has truths as .json"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON")] = False,
+) -> None:
+    """Measure extraction: speed, memory and quality, beside MuPDF alone and other extractors."""
+    from reprocensus.bench.extraction import Options, measure
+
+    options = Options(
+        folder=folder,
+        limit=limit,
+        seed=seed,
+        peer_seconds=peer_seconds if peers else 0.0,
+        memory_files=memory_files,
+        sentences=sentences,
+        script=score,
+    )
+    figures = measure(options, _teller(quiet=as_json))
+    if as_json:
+        print(json.dumps(figures.as_json()))
+    else:
+        _print(figures)
+
+
+def _teller(*, quiet: bool) -> Callable[[str], None]:
+    """Says on standard error what is being done, once for each phase."""
+    said: list[str] = []
+
+    def tell(phase: str) -> None:
+        if phase not in said and not quiet:
+            print(f"measuring: {phase}", file=sys.stderr)
+        said[:] = [phase]
+
+    return tell
+
+
+def _print(figures: "Figures") -> None:
+    out = show.console()
+    out.print(_speeds(figures))
+    out.print(_rest(figures))
+    for name, kind in figures.failures.items():
+        print(f"no text: {name}: {kind}")
+
+
+def _speeds(figures: "Figures") -> Table:
+    title = (
+        f"CPU time of {figures.papers} papers, {figures.pages} pages ({figures.folder}, seed {figures.seed})"
+    )
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.add_column("extractor")
+    table.add_column("version")
+    for name in ("papers", "CPU s", "over get_textpage", "over ours"):
+        table.add_column(name, justify="right")
+    read = figures.papers - len(figures.failures)
+    base = f"MuPDF {figures.pymupdf}"
+    over = _ratio(figures.ours_over_textpage)
+    inverse = 1 / figures.ours_over_textpage if figures.ours_over_textpage else None
+    table.add_row(
+        "get_textpage alone", base, str(read), f"{figures.textpage_cpu_s:.1f}", "1.00", _ratio(inverse)
+    )
+    table.add_row("reprocensus", "", str(read), f"{figures.ours_cpu_s:.1f}", over, "1.00")
+    for name, peer in figures.peers.items():
+        label = f"{name} (raw order)" if peer.raw else name
+        if peer.version is None:
+            table.add_row(label, "not installed")
+            continue
+        cells = (str(peer.papers), f"{peer.cpu_s:.1f}", _ratio(peer.over_textpage), _ratio(peer.over_ours))
+        table.add_row(label, peer.version, *cells)
+    return table
+
+
+def _rest(figures: "Figures") -> Table:
+    table = Table(box=SIMPLE_HEAD, show_header=False, pad_edge=False)
+    rows: list[tuple[str, object]] = [
+        ("pages a CPU second", f"{figures.pages_per_cpu_s:.1f}"),
+        (
+            "CPU seconds a paper: half, 95 %, all below",
+            f"{figures.cpu_s_p50:.3f}, {figures.cpu_s_p95:.3f}, {figures.cpu_s_max:.3f}",
+        ),
+    ]
+    if figures.memory:
+        early, peak, files = figures.memory.early_mib, figures.memory.peak_mib, figures.memory.files
+        rows.append(
+            (f"peak memory of a worker, early and after {files} files, MiB", f"{early:.0f}, {peak:.0f}")
+        )
+    if figures.two_workers_over_one:
+        rows.append(("two workers over one", _ratio(figures.two_workers_over_one)))
+    rows += [(name.replace("_", " "), value) for name, value in figures.quality.items()]
+    rows += [(f"planted: {name}", value) for name, value in (figures.planted or {}).items()]
+    for name, value in rows:
+        table.add_row(name, "nothing to count" if value is None else str(value))
+    return table
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
