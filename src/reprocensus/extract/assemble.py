@@ -1,15 +1,14 @@
 """Writes paragraphs out as one text, and keeps the offset at which every page begins."""
 
-import itertools
 from dataclasses import dataclass
 
 from reprocensus.extract.addresses import Addresses, open_address
 from reprocensus.extract.hyphens import Vocabulary
+from reprocensus.extract.pages import Row
 from reprocensus.extract.paragraphs import Kind, Paragraph
-from reprocensus.extract.rows import Row
 
 _TAIL = 600
-_HYPHENS = ("-", "\u00ad", "\u2010")
+_HYPHENS = "-\u00ad\u2010"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,20 @@ class Writer:
         length = 0
         # Only the last piece can still change; `tail` is what stands since the last space, for addresses.
         piece = tail = rows[0].text
-        for above, row in itertools.pairwise(rows):
-            glued = self._glue(piece, tail, above, row)
+        above = rows[0]
+        for row in rows[1:]:
+            if piece[-1] not in _HYPHENS and "/" not in tail and ":" not in tail and "www." not in tail:
+                # Nothing is broken here, as at the end of most lines.
+                glued = piece + " "
+            else:
+                glued = self._glue(piece, tail, above, row)
             parts.append(glued)
             length += len(glued)
             if row.page != above.page:
                 turns.append((row.page, length))
             piece = row.text
-            tail = piece if glued.endswith(" ") else (tail + piece)[-_TAIL:]
+            tail = piece if glued[-1] == " " else (tail + piece)[-_TAIL:]
+            above = row
         parts.append(piece.removesuffix("\u00ad"))
         return "".join(parts), turns
 
@@ -86,7 +91,7 @@ class Writer:
             tail, row.text, mono=above.ends_mono and row.starts_mono
         ):
             return piece
-        if not piece.endswith(_HYPHENS):
+        if piece[-1] not in _HYPHENS:
             return piece + " "
         bare = piece[:-1]
         if piece.endswith("\u00ad"):

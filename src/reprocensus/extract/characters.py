@@ -52,15 +52,16 @@ def _table() -> dict[int, str | None]:
 
 
 _TABLE: Final = _table()
+#: Whatever `_TABLE` and the accents change; most texts have none of it.
+_ODD: Final = re.compile("[" + re.escape("".join(map(chr, _TABLE)) + "".join(_ACCENTS) + "¸˛") + "]")
 
 
 def clean(text: str) -> str:
     """Return the text without ligatures, control characters, lone surrogates and odd spaces, composed."""
-    if text.isascii() and text.isprintable():
-        return text
-    text = text.translate(_TABLE)
-    text = _ACCENTED.sub(_compose_before, text)
-    text = _CEDILLA.sub(_compose_after, text)
+    if _ODD.search(text) is not None:
+        text = text.translate(_TABLE)
+        text = _ACCENTED.sub(_compose_before, text)
+        text = _CEDILLA.sub(_compose_after, text)
     return unicodedata.normalize("NFC", text)
 
 

@@ -9,9 +9,9 @@ from reprocensus.extract.failures import failure
 from reprocensus.extract.flow import join
 from reprocensus.extract.furniture import drop_margin_numbers, furniture
 from reprocensus.extract.hyphens import Vocabulary
-from reprocensus.extract.pages import Page, Pages
+from reprocensus.extract.pages import Page, Pages, Row
 from reprocensus.extract.paragraphs import Measures, Segmenter, measure
-from reprocensus.extract.rows import Row, page_rows
+from reprocensus.extract.rows import page_rows
 from reprocensus.extract.sections import divide
 from reprocensus.extract.titles import title
 from reprocensus.records import Extracted, Section, SectionKind
@@ -76,7 +76,7 @@ def _write(pages: list[Page], rows: list[list[Row]], measures: Measures) -> Writ
 def _unknown(read: Pages) -> float:
     """The share of the PDF's characters that its fonts give no meaning to."""
     return unknown_share(
-        "".join(span.text for page in read.pages for line in page.lines for span in line.spans)
+        "".join([row.text for page in read.pages for row in page.rows])
     )
 
 
@@ -99,7 +99,7 @@ def _pages(count: int) -> str:
 
 def _flags(read: Pages, text: str, sections: tuple[Section, ...], unknown: float) -> tuple[str, ...]:
     n_pages = len(read.pages)
-    pictures = sum(1 for page in read.pages if page.n_images and not page.lines)
+    pictures = sum(1 for page in read.pages if page.n_images and not page.rows)
     holds = {
         "repaired": read.repaired,
         "pages_failed": read.failed > 0,

@@ -37,7 +37,7 @@ def join(paragraphs: list[Paragraph]) -> list[Paragraph]:
             del pending[-1 - found :]
             before += [p for p in between if p.page == first and first != last]
             after = [p for p in between if not (p.page == first and first != last)]
-            chain = Paragraph(chain.rows + other.rows, chain.kind, other.right)
+            chain = Paragraph(chain.rows + other.rows, chain.kind, other.right, chain.size)
         done += before
         done.append(chain)
         # What came between may itself be half of something: it is looked at in its turn.
@@ -48,14 +48,15 @@ def join(paragraphs: list[Paragraph]) -> list[Paragraph]:
 def _other_half(chain: Paragraph, pending: list[Paragraph]) -> int | None:
     """How many paragraphs further the chain goes on, or None where it has ended."""
     text = chain.rows[-1].text
-    if _CLOSED.search(text[-8:]):
+    if text[-1] in ".!?" or _CLOSED.search(text[-8:]):
         return None
     broken = text.endswith("-")
+    kind, size = chain.kind, chain.size
     for distance in range(min(_REACH, len(pending))):
         other = pending[-1 - distance]
         if other.kind is Kind.HEADING:
             return None
-        if other.kind is not chain.kind or abs(other.size - chain.size) > 0.35:
+        if other.kind is not kind or abs(other.size - size) > 0.35:
             continue
         if other.rows[0].mark or _is_scrap(other):
             continue

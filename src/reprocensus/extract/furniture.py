@@ -5,26 +5,28 @@ import re
 from collections import Counter, defaultdict
 from typing import Final
 
-from reprocensus.extract.pages import Line, Page
-from reprocensus.extract.rows import Row
+from reprocensus.extract.pages import Page, Row
 
 #: A page number before or behind a running title; digits inside the title are its own.
 _OUTER_NUMBER: Final = re.compile(r"^\d+\W*|\W*(?:page)?\d+(?:of\d+)?$")
-_NUMBER: Final = re.compile(r"\d{1,4}")
 _PAGE_NUMBER: Final = re.compile(
     r"[-–—\s]*(?:page\s+)?(?:\d{1,6}|[ivxl]{1,7}|\d{1,4}\s*(?:of|/)\s*\d{1,4}|[A-Z]\d{0,2}[-–.:]\d{1,6}|\d{1,6}\s*:\s*\d{1,6})[-–—\s]*",
     re.IGNORECASE,
 )
 _BAND: Final = 0.14
+#: A margin's line number is never wider than this, in points.
+_WIDEST_NUMBER: Final = 40.0
 _MIN_NUMBERED: Final = 15
 
 
 def drop_margin_numbers(page: Page) -> None:
     """Remove the line numbers that review drafts carry in their margins, in place."""
     columns: dict[tuple[str, int], list[tuple[float, int, int]]] = defaultdict(list)
-    for index, line in enumerate(page.lines):
-        text = "".join(span.text for span in line.spans).strip()
-        if _NUMBER.fullmatch(text):
+    for index, line in enumerate(page.rows):
+        if line.x1 - line.x0 > _WIDEST_NUMBER:
+            continue
+        text = line.text
+        if len(text) <= 4 and text.isdecimal() and text.isascii():
             columns["left", round(line.x0 / 4)].append((line.y0, int(text), index))
             columns["right", round(line.x1 / 4)].append((line.y0, int(text), index))
     drop: set[int] = set()
@@ -32,10 +34,10 @@ def drop_margin_numbers(page: Page) -> None:
         if len(found) < _MIN_NUMBERED or not _counts_up(found):
             continue
         members = {index for _, _, index in found}
-        if _in_margin(page.lines, members):
+        if _in_margin(page.rows, members):
             drop |= members
     if drop:
-        page.lines = [line for index, line in enumerate(page.lines) if index not in drop]
+        page.rows = [line for index, line in enumerate(page.rows) if index not in drop]
 
 
 def _counts_up(found: list[tuple[float, int, int]]) -> bool:
@@ -44,7 +46,7 @@ def _counts_up(found: list[tuple[float, int, int]]) -> bool:
     return steps[1] + steps[5] >= 0.8 * (len(values) - 1)
 
 
-def _in_margin(lines: list[Line], members: set[int]) -> bool:
+def _in_margin(lines: list[Row], members: set[int]) -> bool:
     x0 = min(lines[index].x0 for index in members)
     x1 = max(lines[index].x1 for index in members)
     # Text of any length beside the numbers on one side only: nothing wide may run across them.

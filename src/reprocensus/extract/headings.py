@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from reprocensus.extract.rows import Row
+from reprocensus.extract.pages import Row
 
 CAPTION: Final = re.compile(
     r"(?:Figure|Fig\.|FIGURE|Table|TABLE|Tab\.|Algorithm|ALGORITHM|Listing|Procedure|Protocol|Scheme|"
@@ -44,7 +44,15 @@ NUMBER: Final = re.compile(
 _STRICT_NUMBER: Final = re.compile(
     r"(?:\d{1,2}(?:\.\d{1,2}){0,3}|[A-Z](?:\.\d{1,2}){1,3}|[A-Z]|[IVX]{1,5})\.?\s+(?=[A-Z\d“\"(])"
 )
+#: A capital or a digit, and no more words than the longest usual name has.
+_MAY_BE_NAME: Final = re.compile(r"(?=[^\Wa-z_])(?:\S+ ){0,8}\S*$")
 _SPACED_CAPS: Final = re.compile(r"\b([A-Z]) (?=[A-Z]{2,}\b)")
+_LETTER: Final = re.compile(r"[^\W\d_]")
+_ASCII: Final = re.compile(r"[A-Za-z ]")
+#: Small letters as only running text has them: a heading in capitals has at most one in ten.
+_RUNNING: Final = re.compile(r"[a-z]{3}")
+#: No usual name of a section, numbered, is longer.
+_MAX_NAME: Final = 60
 _MAX_WORDS: Final = 16
 _MAX_CHARS: Final = 130
 
@@ -60,35 +68,39 @@ def name_of(text: str) -> str:
 
 def is_known_name(text: str) -> bool:
     """Whether the text is a section's usual name, numbered or not, in whatever capitals."""
-    text = _SPACED_CAPS.sub(r"\1", text.strip())
-    if not text[:1].isupper() and not text[:1].isdigit():
+    if not _MAY_BE_NAME.match(text):
         return False
+    text = _SPACED_CAPS.sub(r"\1", text.strip())
     return bool(KNOWN.fullmatch(text)) or bool(KNOWN.fullmatch(name_of(text)))
 
 
 def looks_like_heading(row: Row, body: float) -> bool:
     """Whether a row alone, by its type and words, can be a section heading in a paper of body size `body`."""
-    text = row.text
-    if len(text) > _MAX_CHARS or not row.horizontal or row.cells > 2:
+    text, size = row.text, row.size
+    if size < body - 1.1 or len(text) > _MAX_CHARS or not row.horizontal or row.cells > 2:
+        return False
+    plain = not row.bold and size < body + 0.8
+    if plain and (len(text) > _MAX_NAME or not text[0].isalnum() or text[0].islower()) and _RUNNING.search(text):
+        # Ordinary lines, which nearly all are: too long for a section's usual name, and not in capitals.
         return False
     n_words = text.count(" ") + 1
-    if n_words > _MAX_WORDS or not any(map(str.isalpha, text)) or CAPTION.match(text):
+    if n_words > _MAX_WORDS or not _LETTER.search(text) or CAPTION.match(text):
         return False
-    if is_known_name(text) and row.size >= body - 1.1 and (row.bold or row.size > body or n_words <= 4):
+    if is_known_name(text) and (row.bold or size > body or n_words <= 4):
         return True
-    return row.size >= body - 0.6 and not row.mark and text[-1] not in ",;" and _by_looks(row, body)
+    return size >= body - 0.6 and not row.mark and text[-1] not in ",;" and _by_looks(row, body)
 
 
 def _by_looks(row: Row, body: float) -> bool:
     text, larger = row.text, row.size >= body + 0.8
-    capitals = _is_capitals(text) and row.size >= body - 0.1
+    capitals = row.size >= body - 0.1 and _is_capitals(text)
     if not (row.bold or larger or capitals) or _is_mostly_maths(text):
         return False
     if _STRICT_NUMBER.match(text) and _rest_is_title(text):
         return True
     # `3D Shapes` begins like a heading, `9 end` like a numbered line of code.
     opens = text[0].isupper() or (text[0].isdigit() and text[1:2].isalpha())
-    if text[-1] == "." or not opens or sum(map(str.isalpha, text)) < 4:
+    if text[-1] == "." or not opens or len(_LETTER.findall(text)) < 4:
         return False
     if row.bold and row.size >= body - 0.1:
         return not ALGORITHM_LINE.match(text) and text[-1] != ":"
@@ -98,14 +110,15 @@ def _by_looks(row: Row, body: float) -> bool:
 def _rest_is_title(text: str) -> bool:
     number = _STRICT_NUMBER.match(text)
     rest = text[number.end() :] if number else text
-    return sum(char.isalpha() for char in rest) >= 3
+    return len(_LETTER.findall(rest)) >= 3
 
 
 def _is_capitals(text: str) -> bool:
-    letters = [char for char in text if char.isalpha()]
-    return len(letters) > 3 and sum(char.isupper() for char in letters) > 0.9 * len(letters)
+    if _RUNNING.search(text):
+        return False
+    letters = _LETTER.findall(text)
+    return len(letters) > 3 and sum(map(str.isupper, letters)) > 0.9 * len(letters)
 
 
 def _is_mostly_maths(text: str) -> bool:
-    letters = sum((char.isascii() and char.isalpha()) or char == " " for char in text)
-    return letters < 0.6 * len(text)
+    return len(_ASCII.findall(text)) < 0.6 * len(text)

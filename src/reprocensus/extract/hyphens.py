@@ -6,7 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-_WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+#: Signs outside ASCII that stand beside words without belonging to them.
+_SIGNS: Final = "“”‘’—–…•·"
+#: What is no letter becomes a space, but for hyphens and the bytes of letters outside ASCII.
+_LETTERS: Final = bytes(
+    code if (chr(code).isalpha() and code < 128) or code > 127 or code == 0x2D else 0x20 for code in range(256)
+).lower()
+_TOKEN: Final = re.compile(r"\S*")
 _LEFT: Final = re.compile(r"((?:[\w'’]+-)*[\w'’]+)-$")
 _RIGHT: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 #: First parts that English writers join with a hyphen, so that it stays when the paper does not say.
@@ -42,35 +48,37 @@ _ENDINGS: Final = re.compile(
 
 
 class Vocabulary:
-    """The words of one paper that stand whole on a line, counted without regard to case."""
+    """The words of one paper that stand whole on a line, counted without regard to case.
+
+    They are kept and counted as bytes: `bytes.translate` and `split` take a tenth of a regular expression's time.
+    """
 
     def __init__(self, rows: Iterable[str]) -> None:
-        words: Counter[str] = Counter()
-        broken = False
-        for text in rows:
-            # Halves of broken words are no words.
-            found = _WORD.findall(text)[1 if broken else 0 :]
-            broken = text.endswith(("-", "\u00ad", "\u2010"))
-            words.update(word.lower() for word in (found[:-1] if broken else found))
+        # Halves of broken words are no words.
+        text = "\n".join(rows)
+        for sign in _SIGNS:
+            text = text.replace(sign, " ")
+        words = Counter(_without_halves(text).encode().translate(_LETTERS).split())
         self._words = words
         #: First parts of compounds that the paper writes with a hyphen.
-        self._heads: Counter[str] = Counter()
-        for word in list(words):
-            if "-" in word:
-                parts = word.split("-")
-                self._heads[parts[0]] += 1
-                for part in parts:
-                    words[part] += 1
-        self._sorted = sorted(words)
+        self._heads: Counter[bytes] = Counter()
+        for word in [word for word in words if b"-" in word]:
+            parts = word.split(b"-")
+            self._heads[parts[0]] += 1
+            for part in parts:
+                words[part] += 1
+        self._sorted: list[bytes] | None = None
 
     def __getitem__(self, word: str) -> int:
-        return self._words[word.lower()]
+        return self._words[word.lower().encode()]
 
     def has_prefix(self, prefix: str) -> bool:
         """Whether any word begins with this."""
-        prefix = prefix.lower()
-        at = bisect_left(self._sorted, prefix)
-        return at < len(self._sorted) and self._sorted[at].startswith(prefix)
+        if self._sorted is None:
+            self._sorted = sorted(self._words)
+        start = prefix.lower().encode()
+        at = bisect_left(self._sorted, start)
+        return at < len(self._sorted) and self._sorted[at].startswith(start)
 
     def keeps_hyphen(self, before: str, after: str) -> bool:
         """Whether the hyphen that ends `before` stays when `after` is put behind it."""
@@ -114,4 +122,14 @@ class Vocabulary:
         """Whether both parts are words of the paper, long enough not to be syllables."""
         if len(last) < 3 or len(first) < 3 or not self[first]:
             return False
-        return bool(self._heads[last.lower()]) or (len(last) > 3 and len(first) > 3 and bool(self[last]))
+        return bool(self._heads[last.lower().encode()]) or (len(last) > 3 and len(first) > 3 and bool(self[last]))
+
+
+def _without_halves(text: str) -> str:
+    """The text without the two halves of every word that a line's end breaks."""
+    pieces = text.replace("\u00ad\n", "-\n").replace("\u2010\n", "-\n").split("-\n")
+    for number, piece in enumerate(pieces):
+        start = _TOKEN.match(piece).end() if number else 0  # type: ignore[union-attr]
+        end = max(piece.rfind(" "), piece.rfind("\n"), start) if number < len(pieces) - 1 else len(piece)
+        pieces[number] = piece[start:end]
+    return "\n".join(pieces)

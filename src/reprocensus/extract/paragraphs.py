@@ -1,27 +1,38 @@
 """From rows to paragraphs: where one paragraph of a page ends and the next begins, and what kind it is."""
 
-import itertools
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from reprocensus.extract.addresses import open_address
 from reprocensus.extract.headings import ALGORITHM_LINE, CAPTION, LIST_ITEM, looks_like_heading
-from reprocensus.extract.rows import Row
+from reprocensus.extract.pages import Row
 
 _TERMINAL: Final = re.compile(r"[.!?:][\"'”’)\]]*(?:\^?\d{1,2}|[†‡∗*])?$")
+_BOX_WORDS: Final = ("Algorithm", "ALGORITHM", "Procedure")
+#: A line longer than this, in characters, is no heading unless its type says so.
+_LONG: Final = 56
 _BOX: Final = re.compile(r"(?:Algorithm|ALGORITHM|Procedure)\s\d{1,2}\b")
 _NUMBERED: Final = re.compile(r"\d{1,3}\s?:(?!\d)")
+_STOPS: Final = ".!?:"
+#: What a line has to begin with to open a list item, a caption or a line of an algorithm.
+_OPENING: Final = re.compile(
+    r"[^\w\s]|\d|[a-z]{1,4}\)|[FTALPSB][a-zA-Z]|(?:end|else|for|while|if|repeat|until|return)\b"
+    r"|(?:Require|Ensure|Input|Output|Initialize|Data|Result|Return|Parameters|Repeat|Until)"
+)
 _SIZE_STEP: Final = 0.7
 
 
 def ends_sentence(text: str) -> bool:
     """Whether a text ends in a full stop, colon or the like, a closing quote or footnote mark aside."""
-    return bool(_TERMINAL.search(text[-8:]))
+    last = text[-1:]
+    if last in _STOPS:
+        return bool(last)
+    # Most lines end in a letter, which needs no second look.
+    return not last.isalpha() and last not in "-," and _TERMINAL.search(text, len(text) - 8) is not None
 
 
 class Kind(StrEnum):
@@ -38,21 +49,20 @@ class Kind(StrEnum):
 
 @dataclass(slots=True)
 class Paragraph:
-    """Rows that read as one; `right` is the column's right edge beside the last of them, in points."""
+    """Rows that read as one; `right` is the column's right edge beside the last of them, in points.
+
+    `size` is the type size of its first row in points.
+    """
 
     rows: list[Row]
     kind: Kind
     right: float
+    size: float
 
     @property
     def page(self) -> int:
         """The page it starts on."""
         return self.rows[0].page
-
-    @property
-    def size(self) -> float:
-        """Type size of its first row in points."""
-        return self.rows[0].size
 
     @property
     def text(self) -> str:
@@ -70,17 +80,23 @@ class Measures:
 
 def measure(rows: list[list[Row]]) -> Measures:
     """Find the body size (most characters) and leading of a paper."""
-    weight: Counter[float] = Counter()
+    weight: dict[float, int] = defaultdict(int)
     for page in rows:
         for row in page:
-            weight[round(row.size * 2) / 2] += len(row.text)
-    body = weight.most_common(1)[0][0] if weight else 10.0
+            weight[row.size] += len(row.text)
+    halves: dict[float, int] = defaultdict(int)
+    for size, count in weight.items():
+        halves[round(size * 2) / 2] += count
+    body = max(halves, key=lambda size: halves[size]) if halves else 10.0
     steps: Counter[float] = Counter()
     for page in rows:
-        for above, below in itertools.pairwise(page):
-            step = below.baseline - above.baseline
-            if above.size == below.size and abs(above.size - body) < 0.3 and 0.9 * body < step < 3 * body:
+        last = -1.0, 0.0
+        for row in page:
+            size, baseline = row.size, row.baseline
+            step = baseline - last[1]
+            if size == last[0] and 0.9 * body < step < 3 * body and -0.3 < size - body < 0.3:
                 steps[round(step / body, 2)] += 1
+            last = size, baseline
     leading = steps.most_common(1)[0][0] if steps else 1.2
     return Measures(body, leading)
 
@@ -91,22 +107,29 @@ class Segmenter:
     def __init__(self, rows: list[Row], measures: Measures) -> None:
         self._rows = rows
         self._measures = measures
-        self._rights = _edges(row.x1 for row in rows)
-        self._lefts = _edges(row.x0 for row in rows)
+        self._rights = _edges([row.x1 for row in rows])
+        self._lefts = _edges([row.x0 for row in rows])
         self._lowest: dict[tuple[int, int], float] = {}
         for row in rows:
             key = (row.block, round(row.x0))
             self._lowest[key] = max(row.baseline, self._lowest.get(key, row.baseline))
         self._box = False
         self._boxed: set[int] = set()
-        self._headings = {id(row) for row in rows if looks_like_heading(row, measures.body)}
+        body = measures.body
+        self._headings = {
+            id(row)
+            for row in rows
+            if (len(row.text) < _LONG or row.bold or row.size > body + 0.75 or row.text.isupper())
+            and looks_like_heading(row, body)
+        }
 
     def paragraphs(self) -> list[Paragraph]:
         """The page's paragraphs in stream order."""
         found: list[Paragraph] = []
         current: list[Row] = []
         for row in self._rows:
-            self._box = self._box_goes_on(current, row)
+            if self._box or row.text.startswith(_BOX_WORDS):
+                self._box = self._box_goes_on(current, row)
             if current and self._breaks(current, row):
                 found.append(self._paragraph(current))
                 current = []
@@ -144,7 +167,7 @@ class Segmenter:
         return row.x1
 
     def _paragraph(self, rows: list[Row]) -> Paragraph:
-        return Paragraph(rows, self._kind(rows), self.right_of(rows[-1]))
+        return Paragraph(rows, self._kind(rows), self.right_of(rows[-1]), rows[0].size)
 
     def _kind(self, rows: list[Row]) -> Kind:
         first = rows[0]
@@ -152,7 +175,7 @@ class Segmenter:
             return Kind.HEADING
         if CAPTION.match(first.text):
             return Kind.CAPTION
-        if self._is_cells(first):
+        if first.cells > 1 and self._is_cells(first):
             return Kind.TABLE
         if id(first) in self._boxed or ALGORITHM_LINE.match(first.text):
             return Kind.ALGORITHM
@@ -176,14 +199,14 @@ class Segmenter:
     def _begins(self, current: list[Row], row: Row) -> bool:
         """Whether a row that follows closely begins a paragraph of its own."""
         last = current[-1]
-        if self._is_cells(row) or self._is_cells(last):
+        if (row.cells > 1 and self._is_cells(row)) or (last.cells > 1 and self._is_cells(last)):
             return True
         ended = ends_sentence(last.text)
         remaining = self.right_of(last) - last.x1
         short = remaining > row.first_word_width + 0.9 * row.size
-        if short and _runs_on(last, row):
-            return False
-        if short or self._opens(last, row, ended=ended):
+        if short:
+            return not _runs_on(last, row)
+        if self._opens(last, row, ended=ended):
             return True
         if id(last) in self._boxed and row.x0 < last.x0 - 0.5 * row.size:
             return True
@@ -191,11 +214,13 @@ class Segmenter:
 
     def _opens(self, last: Row, row: Row, *, ended: bool) -> bool:
         """Whether a row's first words open a list item, a caption, a line of an algorithm or a footnote."""
+        if row.mark and ended and row.size < self._measures.body:
+            return True
+        if not _OPENING.match(row.text):
+            return False
         if (ended or row.block != last.block) and (LIST_ITEM.match(row.text) or CAPTION.match(row.text)):
             return True
-        if ALGORITHM_LINE.match(row.text) and (ended or row.text[0].isdigit()):
-            return True
-        return row.mark and ended and row.size < self._measures.body
+        return (ended or row.text[0].isdigit()) and ALGORITHM_LINE.match(row.text) is not None
 
     def _indented(self, current: list[Row], row: Row) -> bool:
         """Whether, after a full stop, a step to the right or left says that a paragraph begins."""
@@ -260,15 +285,17 @@ def _is_grid(row: Row) -> bool:
     )
 
 
-def _edges(values: Iterable[float]) -> list[float]:
+def _edges(values: list[float]) -> list[float]:
     """Positions at which several rows begin or end, in order."""
-    counts: dict[int, list[float]] = defaultdict(list)
-    for value in values:
-        counts[round(value)].append(value)
-    edges = []
-    for place in sorted(counts):
-        here = counts[place]
-        around = len(here) + len(counts.get(place - 1, ())) + len(counts.get(place + 1, ()))
-        if around >= 4 and len(here) * 3 >= around:
-            edges.append(max(here))
-    return edges
+    # Whole points, half up: `round` on every row of a paper takes longer than all the rest of this.
+    places = [int(value + 0.5) for value in values]
+    counts = Counter(places)
+    usual: dict[int, float] = {}
+    for place, many in counts.items():
+        around = many + counts.get(place - 1, 0) + counts.get(place + 1, 0)
+        if around >= 4 and many * 3 >= around:
+            usual[place] = 0.0
+    for place, value in zip(places, values, strict=True):
+        if place in usual and value > usual[place]:
+            usual[place] = value
+    return sorted(usual.values())

@@ -1,35 +1,24 @@
 """Reads PDF bytes into plain pages. The only module that imports PyMuPDF; meant for worker processes."""
 
-from functools import lru_cache
 from typing import Any
 
 import pymupdf as _pymupdf
 
 from reprocensus.extract.characters import clean
 from reprocensus.extract.failures import failure, is_out_of_memory
-from reprocensus.extract.pages import Line, Link, Page, Pages, Span
+from reprocensus.extract.markup import SCALE, rows_of
+from reprocensus.extract.pages import Link, Page, Pages, Row
 
 #: PyMuPDF carries hints for some of its functions only.
 pymupdf: Any = _pymupdf
+mupdf: Any = pymupdf.mupdf
 
 MAGIC_WINDOW = 1024
-_ITALIC, _MONO, _BOLD = 2, 8, 16
-_BOLD_NAMES = ("bold", "medi", "demi", "black", "cmbx", "sfbx", "cmssbx", "heavy", "-bd", "semibold")
-# Not clipped to the page: that would cut words at its edge. `_line` drops what lies outside as a whole.
-_MONO_NAMES = (
-    "mono",
-    "monl",
-    "cmtt",
-    "sftt",
-    "ectt",
-    "txtt",
-    "courier",
-    "typewriter",
-    "consol",
-    "menlo",
-    "lmtt",
-)
+# Not clipped to the page: that would cut words at its edge. `_inside` drops what lies outside as a whole.
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE
+_BUFFER = 1 << 16
+#: Only pages with fewer lines than this are asked for their pictures.
+_FEW_ROWS = 10
 
 
 def version() -> str:
@@ -127,83 +116,57 @@ def _page_count(document: Any, max_pages: int) -> int:
 def _read_page(document: Any, index: int) -> Page | None:
     try:
         page = document.load_page(index)
-        found = page.get_text("dict", flags=_FLAGS)
-        images = len(page.get_images())
+        sheet = page.get_textpage(flags=_FLAGS)
+        found, suspects = rows_of(
+            _printed(mupdf.fz_print_stext_page_as_json, sheet, SCALE),
+            _printed(mupdf.fz_print_stext_page_as_html, sheet, 0).decode("utf-8", "replace"),
+            index + 1,
+        )
+        box = page.rect
+        width, height = float(box.width), float(box.height)
+        rows = [row for row in found if _inside(row, width, height)]
+        images = len(page.get_images()) if len(rows) < _FEW_ROWS else 0
     except Exception as error:
         _pass_on(error)
         # One unreadable page must not cost the others; the caller counts and flags it.
         return None
-    lines = []
-    for number, block in enumerate(found["blocks"]):
-        for line in block.get("lines", ()):
-            built = _line(line, number)
-            if built is not None and _inside(built, found["width"], found["height"]):
-                lines.append(built)
-    return Page(index + 1, float(found["width"]), float(found["height"]), lines, _links(page), images)
+    return Page(index + 1, width, height, rows, _links(page), images)
 
 
-def _line(line: dict[str, Any], block: int) -> Line | None:
-    spans: list[Span] = []
-    # MuPDF cuts a justified line into a span a word; runs of one style are put together again.
-    run: list[str] = []
-    style: tuple[str, float, int] = ("", 0.0, 0)
-    baseline = start = end = 0.0
-    for span in line["spans"]:
-        size, font = span["size"], span["font"]
-        x0, _, x1, _ = span["bbox"]
-        here = span["origin"][1]
-        if run and font == style[0] and abs(size - style[1]) < 0.05 and abs(here - baseline) < 0.3:
-            run.append(span["text"])
-            end = x1
-            continue
-        if run:
-            spans.append(_span(run, style, baseline, start, end))
-        run, style, baseline, start, end = [span["text"]], (font, size, span["flags"]), here, x0, x1
-    if run:
-        spans.append(_span(run, style, baseline, start, end))
-    if not any(span.text.strip() for span in spans):
-        return None
-    x0, y0, x1, y1 = line["bbox"]
-    return Line(spans, x0, y0, x1, y1, block, line["dir"][0] > 0.9)
+def _printed(printer: Any, sheet: Any, last: Any) -> bytes:
+    """What one of MuPDF's printers writes about a text page."""
+    buffer = mupdf.fz_new_buffer(_BUFFER)
+    out = mupdf.FzOutput(buffer)
+    printer(out, sheet.this, last)
+    out.fz_close_output()
+    data: bytes = mupdf.fz_buffer_extract(buffer)
+    return data
 
 
-def _inside(line: Line, width: float, height: float) -> bool:
-    return line.x0 < width and line.x1 > 0 and line.y0 < height and line.y1 > 0
-
-
-def _span(run: list[str], style: tuple[str, float, int], baseline: float, x0: float, x1: float) -> Span:
-    font, size, flags = style
-    bold, mono = _looks(font)
-    return Span(
-        text=clean("".join(run)),
-        size=size,
-        font=font,
-        bold=bold or bool(flags & _BOLD),
-        italic=bool(flags & _ITALIC),
-        mono=mono or bool(flags & _MONO),
-        baseline=baseline,
-        x0=x0,
-        x1=x1,
-    )
-
-
-@lru_cache(maxsize=4096)
-def _looks(font: str) -> tuple[bool, bool]:
-    """Whether a font's name says that it is bold, and that it is a typewriter's: its flags often do not."""
-    name = font.lower()
-    return any(part in name for part in _BOLD_NAMES), any(part in name for part in _MONO_NAMES)
+def _inside(row: Row, width: float, height: float) -> bool:
+    return row.x0 < width and row.x1 > 0 and row.y0 < height and row.y1 > 0
 
 
 def _links(page: Any) -> list[Link]:
-    links = []
+    """The page's annotations that lead to web addresses; those that lead inside the paper are passed over."""
+    links: list[Link] = []
     try:
-        link = page.first_link
-        while link is not None:
-            uri = link.uri or ""
-            if uri.lower().startswith(("http://", "https://", "ftp://")):
-                box = link.rect
-                links.append(Link(box.x0, box.y0, box.x1, box.y1, clean(uri)))
-            link = link.next
+        sheet = mupdf.pdf_page_from_fz_page(page.this)
+        annotations = mupdf.pdf_dict_gets(sheet.obj(), "Annots")
+        raw = annotations.m_internal
+        turned: Any = None
+        for number in range(mupdf.pdf_array_len(annotations)):
+            annotation = mupdf.ll_pdf_array_get(raw, number)
+            action = mupdf.ll_pdf_dict_gets(annotation, "A")
+            address = action and mupdf.ll_pdf_dict_gets(action, "URI")
+            if not address:
+                continue
+            uri = clean(mupdf.ll_pdf_to_text_string(address)).strip()
+            if uri.lower().startswith(("http:", "https:", "ftp:", "www.")):
+                turned = turned or page.transformation_matrix
+                box = mupdf.pdf_dict_get_rect(mupdf.PdfObj(mupdf.ll_pdf_keep_obj(annotation)), mupdf.PDF_ENUM_NAME_Rect)
+                place = pymupdf.Rect(box.x0, box.y0, box.x1, box.y1) * turned
+                links.append(Link(place.x0, place.y0, place.x1, place.y1, uri))
     except Exception as error:
         _pass_on(error)
         # Links only help to put broken addresses together; text without them is still good.
