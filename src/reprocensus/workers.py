@@ -14,10 +14,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 from pebble import ProcessExpired, ProcessPool
+
+from reprocensus.errors import PaperError
 
 T = TypeVar("T")
 _PR_SET_PDEATHSIG: Final = 1
@@ -25,6 +28,8 @@ _WATCH_INTERVAL_S: Final = 0.5
 _CPU_GRACE_S: Final = 10
 #: How long past its limit a call may stay unanswered before its worker counts as dead.
 _STALL_S: Final = 20
+#: A worker that still holds more resident memory than this after a call is replaced, in MiB.
+_BALLOONED_MB: Final = 200
 
 
 class WorkerDiedError(Exception):
@@ -36,7 +41,9 @@ class WorkerPool:
 
     Each process is a pebble pool of its own: those of one pool share a pipe and a lock, and one that dies
     while it holds the lock stalls the others. `memory_mb` limits a process' address space in MiB,
-    `max_tasks` is how many calls it takes before a fresh one replaces it.
+    `max_tasks` is how many calls it takes before a fresh one replaces it. It is replaced earlier after an
+    error that is no `PaperError`, and if a call left it much larger: MuPDF does not give everything back when
+    an allocation was refused, and the next call must not pay for that.
     """
 
     def __init__(
@@ -98,12 +105,12 @@ class _Cell:
 
     def call(self, function: Callable[..., T], arguments: tuple[Any, ...], timeout_s: float) -> T:
         try:
-            future = self._ready().schedule(function, args=arguments, timeout=timeout_s)
+            future = self._ready().schedule(_run, args=(function, arguments), timeout=timeout_s)
         except RuntimeError as error:
             self._renew()
             raise WorkerDiedError(f"no worker process could be had ({error})") from error
         try:
-            return future.result(timeout_s + _STALL_S)
+            result, expected, ballooned = future.result(timeout_s + _STALL_S)
         except (ProcessExpired, CancelledError, BrokenExecutor) as error:
             self._renew()
             raise WorkerDiedError(f"the worker process died ({error})") from error
@@ -113,6 +120,14 @@ class _Cell:
             if stalled:
                 raise WorkerDiedError("the worker process stopped answering") from error
             raise
+        except Exception:
+            self._renew()
+            raise
+        if ballooned:
+            self._renew()
+        if expected is not None:
+            raise expected
+        return cast(T, result)
 
     def close(self) -> None:
         with self._guard:
@@ -143,6 +158,24 @@ class _Cell:
             self._pool.stop()  # type: ignore[no-untyped-call]
             self._pool.join()
             self._pool = None
+
+
+def _run(function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[T | None, PaperError | None, bool]:
+    """Runs in the worker: the function's result or its foreseen error, and whether it has ballooned."""
+    try:
+        result = function(*arguments)
+    except PaperError as error:
+        return None, error, _ballooned()
+    return result, None, _ballooned()
+
+
+def _ballooned() -> bool:
+    """Whether this process holds far more memory than a call should leave behind (Linux; elsewhere: no)."""
+    try:
+        resident = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except OSError:
+        return False
+    return resident * resource.getpagesize() > _BALLOONED_MB * 2**20
 
 
 def worker_context() -> BaseContext:
