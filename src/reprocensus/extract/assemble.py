@@ -1,6 +1,6 @@
 """Writes paragraphs out as one text, and keeps the offset at which every page begins."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reprocensus.extract.addresses import Addresses, open_address
 from reprocensus.extract.hyphens import Vocabulary
@@ -11,8 +11,7 @@ _TAIL = 600
 _HYPHENS = "-\u00ad\u2010"
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A paragraph as it stands in the text: `[start, end)` without its newline."""
 
     start: int

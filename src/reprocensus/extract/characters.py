@@ -77,8 +77,6 @@ def _compose_after(match: re.Match[str]) -> str:
     return composed if len(composed) == 1 else match[0]
 
 
-def unknown_share(text: str) -> float:
-    """The share of characters that have no meaning of their own: replacement and private-use ones."""
-    if not text:
-        return 0.0
-    return len(_UNKNOWN.findall(text)) / len(text)
+def count_unknown(text: str) -> int:
+    """How many characters have no meaning of their own: replacement and private-use ones."""
+    return len(_UNKNOWN.findall(text))

@@ -1,6 +1,7 @@
 """What a row says by its first words and its looks: heading, caption, list item, algorithm line."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from reprocensus.extract.pages import Row
@@ -66,9 +67,10 @@ def name_of(text: str) -> str:
     return bare.strip(" .:").lower()
 
 
+@lru_cache(maxsize=4096)
 def is_known_name(text: str) -> bool:
     """Whether the text is a section's usual name, numbered or not, in whatever capitals."""
-    if not _MAY_BE_NAME.match(text):
+    if len(text) > _MAX_NAME or not _MAY_BE_NAME.match(text):
         return False
     text = _SPACED_CAPS.sub(r"\1", text.strip())
     return bool(KNOWN.fullmatch(text)) or bool(KNOWN.fullmatch(name_of(text)))
@@ -77,10 +79,10 @@ def is_known_name(text: str) -> bool:
 def looks_like_heading(row: Row, body: float) -> bool:
     """Whether a row alone, by its type and words, can be a section heading in a paper of body size `body`."""
     text, size = row.text, row.size
-    if size < body - 1.1 or len(text) > _MAX_CHARS or not row.horizontal or row.cells > 2:
+    if text[0].islower() or size < body - 1.1 or len(text) > _MAX_CHARS or not row.horizontal or row.cells > 2:
         return False
     plain = not row.bold and size < body + 0.8
-    if plain and (len(text) > _MAX_NAME or not text[0].isalnum() or text[0].islower()) and _RUNNING.search(text):
+    if plain and (len(text) > _MAX_NAME or not text[0].isalnum()) and _RUNNING.search(text):
         # Ordinary lines, which nearly all are: too long for a section's usual name, and not in capitals.
         return False
     n_words = text.count(" ") + 1

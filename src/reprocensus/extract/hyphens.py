@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-#: Signs outside ASCII that stand beside words without belonging to them.
-_SIGNS: Final = "“”‘’—–…•·"
-#: What is no letter becomes a space, but for hyphens and the bytes of letters outside ASCII.
+#: Latin-1 in lower case, with a space for whatever is neither letter nor hyphen.
 _LETTERS: Final = bytes(
-    code if (chr(code).isalpha() and code < 128) or code > 127 or code == 0x2D else 0x20 for code in range(256)
-).lower()
+    min(ord(chr(code).lower()), 255) if chr(code).isalpha() or code == 0x2D else 0x20 for code in range(256)
+)
 _TOKEN: Final = re.compile(r"\S*")
 _LEFT: Final = re.compile(r"((?:[\w'’]+-)*[\w'’]+)-$")
 _RIGHT: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -55,10 +53,7 @@ class Vocabulary:
 
     def __init__(self, rows: Iterable[str]) -> None:
         # Halves of broken words are no words.
-        text = "\n".join(rows)
-        for sign in _SIGNS:
-            text = text.replace(sign, " ")
-        words = Counter(_without_halves(text).encode().translate(_LETTERS).split())
+        words = Counter(_bytes(_without_halves("\n".join(rows))).translate(_LETTERS).split())
         self._words = words
         #: First parts of compounds that the paper writes with a hyphen.
         self._heads: Counter[bytes] = Counter()
@@ -70,13 +65,13 @@ class Vocabulary:
         self._sorted: list[bytes] | None = None
 
     def __getitem__(self, word: str) -> int:
-        return self._words[word.lower().encode()]
+        return self._words[_bytes(word.lower())]
 
     def has_prefix(self, prefix: str) -> bool:
         """Whether any word begins with this."""
         if self._sorted is None:
             self._sorted = sorted(self._words)
-        start = prefix.lower().encode()
+        start = _bytes(prefix.lower())
         at = bisect_left(self._sorted, start)
         return at < len(self._sorted) and self._sorted[at].startswith(start)
 
@@ -122,7 +117,11 @@ class Vocabulary:
         """Whether both parts are words of the paper, long enough not to be syllables."""
         if len(last) < 3 or len(first) < 3 or not self[first]:
             return False
-        return bool(self._heads[last.lower().encode()]) or (len(last) > 3 and len(first) > 3 and bool(self[last]))
+        return bool(self._heads[_bytes(last.lower())]) or (len(last) > 3 and len(first) > 3 and bool(self[last]))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1", "replace")
 
 
 def _without_halves(text: str) -> str:

@@ -110,9 +110,7 @@ class Segmenter:
         self._rights = _edges([row.x1 for row in rows])
         self._lefts = _edges([row.x0 for row in rows])
         self._lowest: dict[tuple[int, int], float] = {}
-        for row in rows:
-            key = (row.block, round(row.x0))
-            self._lowest[key] = max(row.baseline, self._lowest.get(key, row.baseline))
+        self._far = 1.33 * measures.leading
         self._box = False
         self._boxed: set[int] = set()
         body = measures.body
@@ -120,6 +118,7 @@ class Segmenter:
             id(row)
             for row in rows
             if (len(row.text) < _LONG or row.bold or row.size > body + 0.75 or row.text.isupper())
+            and not row.text[0].islower()
             and looks_like_heading(row, body)
         }
 
@@ -187,12 +186,12 @@ class Segmenter:
         last = current[-1]
         if not (last.horizontal and row.horizontal):
             return True
-        step = row.baseline - last.baseline
+        step, size, above = row.baseline - last.baseline, row.size, last.size
         if id(row) in self._headings or id(last) in self._headings:
             return not self._one_heading(last, row, step)
-        moved = step < 0.3 * row.size or row.x0 > last.x1 + 1 or row.x1 < last.x0 - 1
-        far = step > 1.33 * self._measures.leading * max(row.size, last.size)
-        if moved or far or abs(row.size - last.size) > _SIZE_STEP:
+        if step < 0.3 * size or row.x0 > last.x1 + 1 or row.x1 < last.x0 - 1:
+            return True
+        if step > self._far * (size if size > above else above) or abs(size - above) > _SIZE_STEP:
             return True
         return self._begins(current, row)
 
@@ -235,6 +234,10 @@ class Segmenter:
 
     def _hangs(self, row: Row) -> bool:
         """Whether a later row of its block begins where this one does, as in a list of hanging entries."""
+        if not self._lowest:
+            for other in self._rows:
+                key = (other.block, round(other.x0))
+                self._lowest[key] = max(other.baseline, self._lowest.get(key, other.baseline))
         return self._lowest.get((row.block, round(row.x0)), row.baseline) > row.baseline
 
     def _one_heading(self, last: Row, row: Row, step: float) -> bool:

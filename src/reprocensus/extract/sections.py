@@ -13,6 +13,8 @@ _REFERENCES: Final = re.compile(
     r"(?:list of )?references?(?: and notes)?|bibliography|literature cited|works cited|literature",
     re.IGNORECASE,
 )
+_ABOUT_WORKS: Final = re.compile("r ?e ?f ?e ?r ?e ?n|biblio|literature|cited", re.IGNORECASE)
+_MAX_HEADING: Final = 60
 _APPENDIX: Final = re.compile(
     r"(?:technical |online |the )?(?:appendix|appendices|supplement(?:ary|al)?)\b.{0,60}", re.IGNORECASE
 )
@@ -62,11 +64,14 @@ class _Divider:
         return marks
 
     def _next(self, index: int, item: Placed, kind: SectionKind) -> _Mark | None:
+        heading = item.paragraph.kind is Kind.HEADING
+        if len(item.text) > _MAX_HEADING and not heading and kind is not SectionKind.FRONT:
+            return None
         if kind is SectionKind.FRONT and _ABSTRACT_RUN_IN.match(item.text):
             return _Mark(item.start, SectionKind.ABSTRACT, "Abstract")
         if index in self._references:
             return _Mark(item.start, SectionKind.REFERENCES, item.text)
-        if item.paragraph.kind is not Kind.HEADING and not _stands_alone(item):
+        if not heading and not _stands_alone(item):
             return None
         kind_found = self._kind(index, item, kind)
         return None if kind_found is None else _Mark(item.start, kind_found, item.text)
@@ -123,7 +128,9 @@ def _last_references(placed: list[Placed]) -> set[int]:
     """Indexes of the headings that open a list of references; a supplement may have its own."""
     found: set[int] = set()
     for index, item in enumerate(placed):
-        if len(item.text) > 60 or not _REFERENCES.fullmatch(name_of(item.text)):
+        if len(item.text) > _MAX_HEADING or not _ABOUT_WORKS.search(item.text):
+            continue
+        if not _REFERENCES.fullmatch(name_of(item.text)):
             continue
         if not (item.paragraph.kind is Kind.HEADING or _stands_alone(item)):
             continue
@@ -140,7 +147,7 @@ def _last_references(placed: list[Placed]) -> set[int]:
 
 def _stands_alone(item: Placed) -> bool:
     """Whether a plain line is nothing but a section's usual name, beginning with a capital."""
-    return len(item.text) <= 60 and is_known_name(item.text)
+    return len(item.text) <= _MAX_HEADING and is_known_name(item.text)
 
 
 def _early(name: str, item: Placed, kind: SectionKind) -> SectionKind | None:
