@@ -15,7 +15,7 @@ CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check clean FORCE
+.PHONY: help run test check bench fuzz clean FORCE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 # An environment names its checkout by absolute path: in a copied or moved checkout it is made anew.
@@ -37,6 +37,12 @@ check: $(VENV)/installed-dev  ## lint, check the formatting and the types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
+
+bench: $(VENV)/installed-bench  ## measure extraction beside other extractors; ARGS go to `reprocensus bench extract`
+	@$(BIN)/reprocensus bench extract $(ARGS)
+
+fuzz: $(VENV)/installed  ## feed mutated samples to extraction; ARGS="--seconds 600 --seed 7"
+	@$(BIN)/python tests/fuzz_extract.py $(ARGS)
 
 clean:  ## remove .venv, data and caches
 	rm -rf $(VENV) data data-2 dist build $(CACHES)
@@ -60,6 +66,11 @@ $(VENV)/installed: $(VENV)/made-for $(LOCK)
 $(VENV)/installed-test: $(VENV)/made-for $(LOCK)
 	@echo 'installing reprocensus and its test tools into $(VENV) (a minute or two)'
 	@$(PIP) install -q -c constraints.txt -e '.[test]'
+	@touch $(VENV)/installed $@
+
+$(VENV)/installed-bench: $(VENV)/made-for $(LOCK)
+	@echo 'installing reprocensus and the extractors to compare with into $(VENV) (a minute or two)'
+	@$(PIP) install -q -c constraints.txt -e '.[bench]'
 	@touch $(VENV)/installed $@
 
 $(VENV)/installed-dev: $(VENV)/made-for $(LOCK)
