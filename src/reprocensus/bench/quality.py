@@ -88,7 +88,7 @@ def check(ours: Extracted, raw: Sequence[RawPage], *, sentences: int, chance: ra
     found.ligatures_and_controls = len(_LIGATURE_OR_CONTROL.findall(ours.text))
     found.broken_words = len(_BROKEN_WORD.findall(ours.text))
     found.urls, found.urls_intact = _urls(ours.text, raw)
-    found.headers = _headers_left(ours, raw)
+    found.headers = _headers_left(ours.text, raw)
     found.exponents, found.exponents_unmarked = _exponents(ours.text, raw)
     letters = [letters_only(page.text) for page in raw]
     for start, end in _draw(ours.text, sentences, chance):
@@ -147,7 +147,7 @@ def _urls(text: str, raw: Sequence[RawPage]) -> tuple[int, int]:
             if len(address) < 5 or address not in squeezed:
                 continue
             shown += 1
-            intact += re.search(re.escape(address) + r"(?![\w/-])", lowered) is not None
+            intact += re.search(re.escape(address) + r"/?(?![\w/-])", lowered) is not None
     return shown, intact
 
 
@@ -155,21 +155,23 @@ def _bare(uri: str) -> str:
     return re.sub(r"^https?:/*", "", uri.strip().lower()).rstrip("/.,;)")
 
 
-def _headers_left(ours: Extracted, raw: Sequence[RawPage]) -> int:
-    """Lines that repeat at page tops and that our text of the page still has, beyond other mentions."""
-    tops: list[set[str]] = [
-        {letters_only(text) for top, text in page.lines if top < _HEADER_BAND} for page in raw
+def _headers_left(text: str, raw: Sequence[RawPage]) -> int:
+    """Lines that stand at one height on many pages' tops and that our text still has.
+
+    A paper may mention them elsewhere, as it does its title: only what goes beyond that counts.
+    """
+    tops = [
+        (letters_only(line), round(50 * top))
+        for page in raw
+        for top, line in page.lines
+        if top < _HEADER_BAND
     ]
-    pages_with = Counter(header for page in tops for header in page if len(header) >= _HEADER_LETTERS)
-    left = 0
-    bounds = [*ours.page_starts, len(ours.text)]
-    for number, page in enumerate(raw):
-        mine = letters_only(ours.text[bounds[number] : bounds[number + 1]])
-        others = letters_only("".join(text for top, text in page.lines if top >= _HEADER_BAND))
-        for header in tops[number]:
-            if pages_with[header] >= max(3, len(raw) // 4):
-                left += max(0, mine.count(header) - others.count(header))
-    return left
+    running: Counter[str] = Counter()
+    for (words, _), count in Counter(tops).items():
+        if len(words) >= _HEADER_LETTERS and count >= max(3, len(raw) // 4):
+            running[words] += count
+    mine, theirs = letters_only(text), letters_only("".join(line for page in raw for _, line in page.lines))
+    return sum(max(0, mine.count(words) - theirs.count(words) + count) for words, count in running.items())
 
 
 def _exponents(text: str, raw: Sequence[RawPage]) -> tuple[int, int]:
