@@ -1,6 +1,7 @@
 """The layout rules on hand-made page structures: no PDF and no MuPDF."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -9,44 +10,41 @@ from reprocensus.extract.addresses import Addresses
 from reprocensus.extract.characters import clean
 from reprocensus.extract.document import lay_out
 from reprocensus.extract.hyphens import Vocabulary
-from reprocensus.extract.pages import Line, Link, Page, Pages, Span
+from reprocensus.extract.pages import Link, Page, Pages, Row, Span
+from reprocensus.extract.runs import row_of
 from reprocensus.records import Extracted, SectionKind
 
 LEFT, RIGHT = 54.0, 294.0
 CHAR = 4.8
 
 
-def span(text: str, x: float, baseline: float, size: float = 10.0, **looks: bool) -> Span:
+def span(text: str, x: float, baseline: float, size: float = 10.0, **looks: bool) -> Row:
+    """A piece of a line, as MuPDF gives it where another begins beside it."""
     bold, mono = looks.get("bold", False), looks.get("mono", False)
-    return Span(text, size, "Roman", bold, False, mono, baseline, x, x + CHAR * len(text) * size / 10)
+    piece = Span(text, size, bold, mono, baseline)
+    return row_of([piece], (x, baseline - size, x + CHAR * len(text) * size / 10, baseline + 2), 0, 0)
 
 
-def line(*spans: Span, block: int = 0) -> Line:
-    top = min(s.baseline - s.size for s in spans)
-    return Line(list(spans), spans[0].x0, top, spans[-1].x1, spans[0].baseline + 2, block)
+def line(*rows: Row, block: int = 0) -> list[Row]:
+    return [replace(row, block=block) for row in rows]
 
 
 def full(
     text: str, baseline: float, *, x: float = LEFT, block: int = 0, size: float = 10.0, right: float = RIGHT
-) -> Line:
+) -> list[Row]:
     """A justified line: it reaches the right edge whatever its length."""
-    return Line(
-        [Span(text, size, "Roman", False, False, False, baseline, x, right)],
-        x,
-        baseline - size,
-        right,
-        baseline + 2,
-        block,
-    )
+    piece = Span(text, size, False, False, baseline)
+    return [row_of([piece], (x, baseline - size, right, baseline + 2), 0, block)]
 
 
-def filler(start: float, count: int, block: int, **place: float) -> list[Line]:
+def filler(start: float, count: int, block: int, **place: float) -> list[list[Row]]:
     text = "Ordinary words of a paragraph that fill the whole width here"
     return [full(text, start + 12 * i, block=block, **place) for i in range(count)]
 
 
-def page(number: int, *lines: Line, links: list[Link] | None = None, images: int = 0) -> Page:
-    return Page(number, 612.0, 792.0, list(lines), links or [], images)
+def page(number: int, *lines: list[Row], links: list[Link] | None = None, images: int = 0) -> Page:
+    rows = [replace(row, page=number) for rows in lines for row in rows]
+    return Page(number, 612.0, 792.0, rows, links or [], images)
 
 
 def text_of(*pages: Page) -> str:
@@ -246,11 +244,11 @@ def test_characters_are_resolved() -> None:
     assert clean("eﬃcient ﬂow\x00\u200b of\u00a0Schr¨odinger\ud800") == "efficient flow of Schrödinger\ufffd"
 
 
-def heading(text: str, y: float, block: int) -> Line:
+def heading(text: str, y: float, block: int) -> list[Row]:
     return line(span(text, LEFT, y, size=12.0, bold=True), block=block)
 
 
-def entries(start: float, block: int) -> list[Line]:
+def entries(start: float, block: int) -> list[list[Row]]:
     return [
         line(span(f"[{i}] A. Author. A title. In Proc. {2000 + i}.", LEFT, start + 24 * i), block=block + i)
         for i in range(1, 6)

@@ -94,6 +94,23 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Caption:
+    """The caption `[start, end)` of a figure, table or algorithm, and what it names, such as `Figure 3`."""
+
+    label: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenText:
+    """Text in the PDF that a reader of its page does not see. It is not in the document's text."""
+
+    page: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Extracted:
     """What extraction makes of one PDF. `page_starts[i]` is the offset at which page i+1 starts."""
 
@@ -104,6 +121,8 @@ class Extracted:
     flags: tuple[str, ...]
     extractor: str
     extractor_version: str
+    captions: tuple[Caption, ...] = ()
+    hidden: tuple[HiddenText, ...] = ()
 
     @property
     def n_pages(self) -> int:

@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from reprocensus.keys import digest
-from reprocensus.records import Document, Extracted, Failure, Paper, Section, SectionKind, Seen, Verdict
+from reprocensus.records import (
+    Caption,
+    Document,
+    Extracted,
+    Failure,
+    HiddenText,
+    Paper,
+    Section,
+    SectionKind,
+    Seen,
+    Verdict,
+)
 
 Row = dict[str, Any]
 
@@ -54,6 +65,8 @@ def document_row(document: Document, recorded_at: datetime) -> Row:
         "page_starts": list(extracted.page_starts),
         "n_pages": extracted.n_pages,
         "sections": [asdict(section) for section in extracted.sections],
+        "captions": [asdict(caption) for caption in extracted.captions],
+        "hidden_text": [asdict(hidden) for hidden in extracted.hidden],
         "extractor": extracted.extractor,
         "extractor_version": extracted.extractor_version,
         "flags": list(extracted.flags),
@@ -74,6 +87,8 @@ def document_of(row: Mapping[str, Any]) -> Document:
         flags=tuple(row["flags"]),
         extractor=row["extractor"],
         extractor_version=row["extractor_version"],
+        captions=tuple(Caption(**caption) for caption in row["captions"] or ()),
+        hidden=tuple(HiddenText(**hidden) for hidden in row["hidden_text"] or ()),
     )
     return Document(row["paper_id"], row["pdf_sha256"], row["text_sha256"], extracted)
 

@@ -1,6 +1,8 @@
 """One PDF's bytes to its text, page starts, title and sections."""
 
-from typing import Final
+import itertools
+from collections.abc import Iterator
+from typing import Final, Literal
 
 from reprocensus.extract.addresses import Addresses
 from reprocensus.extract.assemble import Writer, write
@@ -8,17 +10,18 @@ from reprocensus.extract.characters import count_unknown
 from reprocensus.extract.failures import failure
 from reprocensus.extract.flow import join
 from reprocensus.extract.furniture import drop_margin_numbers, furniture
+from reprocensus.extract.headings import CAPTION
 from reprocensus.extract.hyphens import Vocabulary
 from reprocensus.extract.pages import Page, Pages, Row
-from reprocensus.extract.paragraphs import Measures, Segmenter, measure
+from reprocensus.extract.paragraphs import Kind, Measures, Segmenter, measure
 from reprocensus.extract.rows import page_rows
 from reprocensus.extract.sections import divide
 from reprocensus.extract.titles import title
-from reprocensus.records import Extracted, Section, SectionKind
+from reprocensus.records import Caption, Extracted, HiddenText, Section, SectionKind
 
-EXTRACTOR: Final = "pymupdf-dict"
+EXTRACTOR: Final = "pymupdf"
 #: Version of the layout rules: raise it whenever the text of any paper may change.
-LAYOUT_VERSION: Final = "1"
+LAYOUT_VERSION: Final = "2"
 MAX_PAGES: Final = 2000
 
 _FEW_A_PAGE: Final = 200
@@ -30,8 +33,11 @@ _GARBLED: Final = 0.02
 _UNREADABLE: Final = 0.3
 
 
-def extract(data: bytes, *, max_pages: int = MAX_PAGES) -> Extracted:
+def extract(data: bytes, *, max_pages: int = MAX_PAGES, mode: Literal["text", "raw"] = "text") -> Extracted:
     """Turn the bytes of one PDF into an `Extracted`. Raise ExtractError (kinds: `KINDS`) if it cannot.
+
+    The mode `raw` gives MuPDF's own lines in its own order, with nothing joined, moved or removed but
+    hidden text; it is for comparing, and finds no sections.
 
     It parses in C in this very process: use `ExtractPool` on files that nobody has vouched for.
     """
@@ -39,7 +45,31 @@ def extract(data: bytes, *, max_pages: int = MAX_PAGES) -> Extracted:
     from reprocensus.extract import pdf
 
     read = pdf.read_pages(data, max_pages=max_pages)
-    return lay_out(read, f"{LAYOUT_VERSION}+{pdf.version()}")
+    version = f"{LAYOUT_VERSION}+{pdf.version()}"
+    return raw(read, version) if mode == "raw" else lay_out(read, version)
+
+
+def raw(read: Pages, version: str) -> Extracted:
+    """The lines of pages as they came, a line each. Raise ExtractError('no_text') if they are no use."""
+    pages = ["".join(row.text + "\n" for row in page.rows if row.text) for page in read.pages]
+    text = "".join(pages)
+    unknown = _unknown(read)
+    _check_usable(read, text, unknown)
+    sections = (Section(SectionKind.BODY, "", 0, len(text)),)
+    return Extracted(
+        text=text,
+        page_starts=tuple(itertools.accumulate(map(len, pages[:-1]), initial=0)),
+        title="",
+        sections=sections,
+        flags=_flags(read, text, sections, unknown),
+        extractor=f"{EXTRACTOR}-raw",
+        extractor_version=version,
+        hidden=_hidden(read),
+    )
+
+
+def _hidden(read: Pages) -> tuple[HiddenText, ...]:
+    return tuple(HiddenText(page.number, text) for page in read.pages for text in page.hidden)
 
 
 def lay_out(read: Pages, version: str) -> Extracted:
@@ -64,7 +94,17 @@ def lay_out(read: Pages, version: str) -> Extracted:
         flags=_flags(read, text, sections, unknown),
         extractor=EXTRACTOR,
         extractor_version=version,
+        captions=tuple(_captions(writer)),
+        hidden=_hidden(read),
     )
+
+
+def _captions(writer: Writer) -> Iterator[Caption]:
+    for placed in writer.placed:
+        if placed.paragraph.kind is Kind.CAPTION:
+            label = CAPTION.match(placed.text)
+            if label is not None:
+                yield Caption(label[0].rstrip(" .:|–—("), placed.start, placed.end)
 
 
 def _write(pages: list[Page], rows: list[list[Row]], measures: Measures) -> Writer:
@@ -108,6 +148,8 @@ def _flags(read: Pages, text: str, sections: tuple[Section, ...], unknown: float
         "few_characters": len(text) < max(_FEW_IN_ALL, _FEW_A_PAGE * n_pages),
         "image_pages": pictures * 2 >= n_pages and pictures > 0,
         "many_pages": n_pages > _MANY_PAGES,
+        "hidden_text": any(page.hidden for page in read.pages),
+        "ocr_layer": any(page.ocr_layer for page in read.pages),
         "garbled": unknown > _GARBLED,
         "no_references": all(section.kind is not SectionKind.REFERENCES for section in sections),
     }

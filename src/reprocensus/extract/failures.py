@@ -26,6 +26,8 @@ FLAGS: Final[dict[str, str]] = {
     "image_pages": "at least half of the pages are pictures without text",
     "many_pages": "more than 100 pages",
     "garbled": "more than 2 % of the characters have no known meaning (fonts without a character map)",
+    "hidden_text": "there is text that a reader does not see; it was kept out (column hidden_text)",
+    "ocr_layer": "the text of some pages is the invisible layer that text recognition put over a scan",
     "no_references": "no list of references was found",
 }
 

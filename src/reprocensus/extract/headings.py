@@ -79,7 +79,13 @@ def is_known_name(text: str) -> bool:
 def looks_like_heading(row: Row, body: float) -> bool:
     """Whether a row alone, by its type and words, can be a section heading in a paper of body size `body`."""
     text, size = row.text, row.size
-    if text[0].islower() or size < body - 1.1 or len(text) > _MAX_CHARS or not row.horizontal or row.cells > 2:
+    if (
+        text[0].islower()
+        or size < body - 1.1
+        or len(text) > _MAX_CHARS
+        or not row.horizontal
+        or row.cells > 2
+    ):
         return False
     plain = not row.bold and size < body + 0.8
     if plain and (len(text) > _MAX_NAME or not text[0].isalnum()) and _RUNNING.search(text):

@@ -121,7 +121,14 @@ def rows_of(positions: bytes, styles: str, page: int) -> tuple[list[Row], set[in
                 if row is not None:
                     rows.append(row)
                 continue
-            if mono or "  " in text or text[0] == " " or text[-1] == " " or "http" in text or "\u00ad" in text:
+            if (
+                mono
+                or "  " in text
+                or text[0] == " "
+                or text[-1] == " "
+                or "http" in text
+                or "\u00ad" in text
+            ):
                 text = tidy(close_address(text, 0) if mono else text)
             rows.append(
                 Row(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pymupdf as _pymupdf
 
+from reprocensus.extract import hidden
 from reprocensus.extract.characters import clean
 from reprocensus.extract.failures import failure, is_out_of_memory
 from reprocensus.extract.markup import SCALE, rows_of
@@ -116,21 +117,40 @@ def _page_count(document: Any, max_pages: int) -> int:
 def _read_page(document: Any, index: int) -> Page | None:
     try:
         page = document.load_page(index)
-        sheet = page.get_textpage(flags=_FLAGS)
+        printed = page.get_textpage(flags=_FLAGS)
         found, suspects = rows_of(
-            _printed(mupdf.fz_print_stext_page_as_json, sheet, SCALE),
-            _printed(mupdf.fz_print_stext_page_as_html, sheet, 0).decode("utf-8", "replace"),
+            _printed(mupdf.fz_print_stext_page_as_json, printed, SCALE),
+            _printed(mupdf.fz_print_stext_page_as_html, printed, 0).decode("utf-8", "replace"),
             index + 1,
         )
         box = page.rect
         width, height = float(box.width), float(box.height)
         rows = [row for row in found if _inside(row, width, height)]
+        outside = (
+            [row.text for row in found if not _inside(row, width, height)] if len(rows) < len(found) else []
+        )
         images = len(page.get_images()) if len(rows) < _FEW_ROWS else 0
+        sheet = Page(index + 1, width, height, rows, _links(page), images)
+        _take_out_hidden(page, sheet, outside, odd=bool(suspects))
     except Exception as error:
         _pass_on(error)
         # One unreadable page must not cost the others; the caller counts and flags it.
         return None
-    return Page(index + 1, width, height, rows, _links(page), images)
+    return sheet
+
+
+def _take_out_hidden(page: Any, sheet: Page, outside: list[str], *, odd: bool) -> None:
+    """Move what a reader does not see from the rows of a page to its hidden text."""
+    sheet.hidden += [text for text in outside if hidden.is_message(text)]
+    invisible = hidden.INVISIBLE in page.read_contents()
+    if odd or invisible:
+        found, sheet.ocr_layer = hidden.look(page, invisible=invisible)
+        sheet.rows, texts = hidden.part(sheet.rows, found)
+        sheet.hidden += texts
+    if odd:
+        tiny = [row for row in sheet.rows if row.size < hidden.TINY and hidden.is_message(row.text)]
+        sheet.hidden += [row.text for row in tiny]
+        sheet.rows = [row for row in sheet.rows if row not in tiny]
 
 
 def _printed(printer: Any, sheet: Any, last: Any) -> bytes:
@@ -164,7 +184,7 @@ def _links(page: Any) -> list[Link]:
             uri = clean(mupdf.ll_pdf_to_text_string(address)).strip()
             if uri.lower().startswith(("http:", "https:", "ftp:", "www.")):
                 turned = turned or page.transformation_matrix
-                box = mupdf.pdf_dict_get_rect(mupdf.PdfObj(mupdf.ll_pdf_keep_obj(annotation)), mupdf.PDF_ENUM_NAME_Rect)
+                box = mupdf.ll_pdf_dict_get_rect(annotation, mupdf.ll_pdf_new_name("Rect"))
                 place = pymupdf.Rect(box.x0, box.y0, box.x1, box.y1) * turned
                 links.append(Link(place.x0, place.y0, place.x1, place.y1, uri))
     except Exception as error:

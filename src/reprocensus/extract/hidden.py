@@ -1,0 +1,108 @@
+"""Text that is in a PDF and that nobody sees on its page, such as instructions to a reviewing machine.
+
+Only pages with something odd are looked at: near-white or tiny type, or an operator that hides text.
+What a page shows is decided by drawing it: white letters on a dark box are seen, on paper they are not.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from reprocensus.extract.characters import clean
+from reprocensus.extract.pages import Row
+
+#: What makes text invisible in a page's content: text rendering mode 3.
+INVISIBLE: Final = b"3 Tr"
+#: Type below this size, in points, cannot be read.
+TINY: Final = 3.0
+_LIGHT: Final = 0xE8
+#: Grey levels that differ by less than this are one to the eye.
+_CONTRAST: Final = 26
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+#: Fewer words than this are a label in a figure, not a message.
+_FEW_WORDS: Final = 4
+_SCAN_SHARE: Final = 0.5
+_MODE_INVISIBLE: Final = 3
+
+
+class Box(NamedTuple):
+    """A place on a page in points, with y downwards."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def holds(self, other: "Box") -> bool:
+        """Whether the middle of the other box lies in this one."""
+        x, y = (other.x0 + other.x1) / 2, (other.y0 + other.y1) / 2
+        return self.x0 <= x <= self.x1 and self.y0 <= y <= self.y1
+
+
+class Hidden(NamedTuple):
+    """A run of text that is not seen, and its place."""
+
+    text: str
+    box: Box
+
+
+def look(page: Any, *, invisible: bool) -> tuple[list[Hidden], bool]:
+    """What is hidden on a MuPDF page, and whether its text is the layer of a text recognition.
+
+    `invisible` says that the page's content switches to invisible text somewhere.
+    """
+    pictures = [Box(*info["bbox"]) for info in page.get_image_info()]
+    unseen = _unseen(page) if invisible else []
+    sheet = page.rect
+    scanned = any((p.x1 - p.x0) * (p.y1 - p.y0) > _SCAN_SHARE * sheet.width * sheet.height for p in pictures)
+    layer = scanned and bool(unseen)
+    found: list[Hidden] = []
+    for block in page.get_text("dict", flags=2)["blocks"]:
+        for line in block.get("lines", ()):
+            for span in line["spans"]:
+                box = Box(*span["bbox"])
+                if not span["text"].strip():
+                    continue
+                clear = span.get("alpha", 255) == 0 or any(place.holds(box) for place in unseen)
+                if (clear and not layer) or (_is_light(span["color"]) and _blends(page, box)):
+                    found.append(Hidden(span["text"], box))
+    return found, layer
+
+
+def part(rows: list[Row], hidden: Iterable[Hidden]) -> tuple[list[Row], list[str]]:
+    """The rows without the hidden runs, and the hidden text, a piece a row."""
+    texts: dict[int, list[str]] = {}
+    for run in hidden:
+        text = " ".join(clean(run.text).split())
+        for row in rows:
+            if Box(row.x0, row.y0, row.x1, row.y1).holds(run.box) and text in row.text:
+                row.text = " ".join(row.text.replace(text, " ", 1).split())
+                texts.setdefault(id(row), []).append(text)
+                break
+    gone = [" ".join(texts[id(row)]) for row in rows if id(row) in texts]
+    return [row for row in rows if row.text], [text for text in gone if is_message(text)]
+
+
+def is_message(text: str) -> bool:
+    """Whether it is running text rather than a label."""
+    return len(_WORD.findall(text)) >= _FEW_WORDS
+
+
+def _unseen(page: Any) -> list[Box]:
+    """The places of the runs that are set in rendering mode 3 or without any opacity."""
+    return [
+        Box(*span["bbox"])
+        for span in page.get_texttrace()
+        if span["type"] == _MODE_INVISIBLE or span["opacity"] == 0
+    ]
+
+
+def _is_light(colour: int) -> bool:
+    return min(colour >> 16 & 255, colour >> 8 & 255, colour & 255) >= _LIGHT
+
+
+def _blends(page: Any, box: Box) -> bool:
+    """Whether the page, drawn, shows nothing but one shade where the box is."""
+    drawn = page.get_pixmap(dpi=72, clip=tuple(box), colorspace="gray", alpha=False)
+    shades = drawn.samples
+    return not shades or max(shades) - min(shades) < _CONTRAST
