@@ -54,9 +54,18 @@ def test_ligatures_controls_and_broken_words_are_counted() -> None:
 
 def test_a_running_header_counts_where_it_is_left_and_not_where_it_is_mentioned() -> None:
     pages = [
-        raw("Learning Things", f"Some words of page {n}.", "We mention Learning Things.") for n in range(3)
+        raw(
+            "Learning Things",
+            f"Some words of page {n}, which go on for a while.",
+            "We mention Learning Things.",
+            "Then there is more of them, and it goes on for longer.",
+        )
+        for n in range(3)
     ]
-    clean = [f"Some words of page {n}. We mention Learning Things.\n" for n in range(3)]
+    clean = [
+        f"Some words of page {n}, which go on for a while. We mention Learning Things. Then there is more of them, and it goes on for longer.\n"
+        for n in range(3)
+    ]
     assert quality(document(*clean), *pages).headers == 0
     assert quality(document(clean[0], "Learning Things\n" + clean[1], clean[2]), *pages).headers == 1
 

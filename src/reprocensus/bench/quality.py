@@ -23,7 +23,8 @@ _BROKEN_WORD: Final = re.compile(
     r"[^\W\d_]{2,}- (?!(?:and|or|to|nor|vs|versus|und|oder|bis|et|ou|as|than|but|versus)\b)[a-z]{2,}"
 )
 _HEADER_BAND: Final = 0.1
-_HEADER_LETTERS: Final = 5
+_HEADER_LETTERS: Final = 8
+_HEADER_SLACK: Final = 20
 _SENTENCE_LETTERS: Final = 20
 _PIECE_LETTERS: Final = 6
 _MAX_PIECES: Final = 4
@@ -88,7 +89,7 @@ def check(ours: Extracted, raw: Sequence[RawPage], *, sentences: int, chance: ra
     found.ligatures_and_controls = len(_LIGATURE_OR_CONTROL.findall(ours.text))
     found.broken_words = len(_BROKEN_WORD.findall(ours.text))
     found.urls, found.urls_intact = _urls(ours.text, raw)
-    found.headers = _headers_left(ours.text, raw)
+    found.headers = _headers_left(ours, raw)
     found.exponents, found.exponents_unmarked = _exponents(ours.text, raw)
     letters = [letters_only(page.text) for page in raw]
     for start, end in _draw(ours.text, sentences, chance):
@@ -155,23 +156,27 @@ def _bare(uri: str) -> str:
     return re.sub(r"^https?:/*", "", uri.strip().lower()).rstrip("/.,;)")
 
 
-def _headers_left(text: str, raw: Sequence[RawPage]) -> int:
-    """Lines that stand at one height on many pages' tops and that our text still has.
+def _headers_left(ours: Extracted, raw: Sequence[RawPage]) -> int:
+    """Lines at one height on many pages' tops, with which our text of such a page still begins or ends.
 
-    A paper may mention them elsewhere, as it does its title: only what goes beyond that counts.
+    Not counted where another line near the page's top says the same, as a section's heading may.
     """
     tops = [
-        (letters_only(line), round(50 * top))
+        [(letters_only(line), round(50 * top)) for top, line in page.lines if top < _HEADER_BAND]
         for page in raw
-        for top, line in page.lines
-        if top < _HEADER_BAND
     ]
-    running: Counter[str] = Counter()
-    for (words, _), count in Counter(tops).items():
-        if len(words) >= _HEADER_LETTERS and count >= max(3, len(raw) // 4):
-            running[words] += count
-    mine, theirs = letters_only(text), letters_only("".join(line for page in raw for _, line in page.lines))
-    return sum(max(0, mine.count(words) - theirs.count(words) + count) for words, count in running.items())
+    pages_with = Counter(line for page in tops for line in set(page))
+    bounds = [*ours.page_starts, len(ours.text)]
+    left = 0
+    for number, lines in enumerate(tops):
+        mine = letters_only(ours.text[bounds[number] : bounds[number + 1]])
+        for words, height in set(lines):
+            if len(words) < _HEADER_LETTERS or pages_with[words, height] < max(3, len(raw) // 4):
+                continue
+            reach = len(words) + _HEADER_SLACK
+            others = [other for other, _ in lines if words in other]
+            left += len(others) == 1 and (words in mine[:reach] or words in mine[-reach:])
+    return left
 
 
 def _exponents(text: str, raw: Sequence[RawPage]) -> tuple[int, int]:
