@@ -63,7 +63,8 @@ def test_a_running_header_counts_where_it_is_left_and_not_where_it_is_mentioned(
         for n in range(3)
     ]
     clean = [
-        f"Some words of page {n}, which go on for a while. We mention Learning Things. Then there is more of them, and it goes on for longer.\n"
+        f"Some words of page {n}, which go on for a while. We mention Learning Things. "
+        "Then there is more of them, and it goes on for longer.\n"
         for n in range(3)
     ]
     assert quality(document(*clean), *pages).headers == 0

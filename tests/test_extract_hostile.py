@@ -1,18 +1,20 @@
 """Hostile files end as a document or as a documented failure, within their limits, and hurt no neighbour."""
 
+import itertools
 import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import hostile
 from conftest import ROOT
-from fuzz_extract import broken_promises
+from fuzz_extract import broken_promises, case, cases, verdict
 from reprocensus.errors import ExtractError
 from reprocensus.extract import KINDS, ExtractPool
 from reprocensus.records import Extracted
@@ -181,6 +183,32 @@ def test_the_shared_hostile_files(shared: Path, alone: Extracted) -> None:
         expected = {kind for part, kind in SHARED.items() if part in name}
         settle(name, outcome, expected or {"text", "broken", "no_pages", "no_text"})
     assert neighbours == [alone] * len(files)
+
+
+def test_mutated_papers_end_as_they_may() -> None:
+    """A slice of `make fuzz`, the same each time."""
+    chosen = dict(itertools.islice(cases(seed=1, papers=SAMPLES[:3]), 12))
+    assert all(case(name) == data for name, data in chosen.items())
+    with ExtractPool(2, timeout_s=30, memory_mb=1000) as pool:
+        ended = {name: verdict(outcome) for name, outcome in pool.extract_all(chosen.items())}
+    assert {name: wrong for name, (_, wrong) in ended.items() if wrong} == {}
+    assert "text" in {kind for kind, _ in ended.values()}
+
+
+def test_the_fuzzer_sees_broken_promises(alone: Extracted) -> None:
+    assert broken_promises(alone) == []
+    for broken in (
+        replace(alone, text=alone.text + "x"),
+        replace(alone, text="\x01" + alone.text[1:]),
+        replace(alone, text="\ud800" + alone.text[1:]),
+        replace(alone, page_starts=alone.page_starts[::-1]),
+        replace(alone, page_starts=(*alone.page_starts, len(alone.text) + 1)),
+        replace(alone, sections=alone.sections[1:]),
+    ):
+        assert len(broken_promises(broken)) >= 1
+    assert verdict(ExtractError("crash", "odd"))[1]
+    assert verdict(ExtractError("nosuch", "odd"))[1]
+    assert not verdict(ExtractError("no_pages", "odd"))[1]
 
 
 @contextmanager
