@@ -61,34 +61,56 @@ def _in_margin(lines: list[Row], members: set[int]) -> bool:
 def furniture(pages: list[Page], rows: list[list[Row]]) -> set[int]:
     """Return the ids (`id(row)`) of rows that repeat from page to page or only number it."""
     found: set[int] = set()
+    bands = [_band(page, page_rows) for page, page_rows in zip(pages, rows, strict=True)]
+    everywhere = Counter(key for band in bands for key in {_key(row) for row in band})
+    need = 2 if len(pages) <= 8 else 3
+    often = {key for key, count in everywhere.items() if count >= need}
     for from_top in (True, False):
         # Peel at most three rows from each end: a header may have two lines and a rule of its own.
         for _ in range(3):
-            peeled = _peel(pages, rows, found, from_top=from_top)
+            peeled = _peel(pages, bands, found, often, from_top=from_top)
             if not peeled:
                 break
             found |= peeled
-    for page, page_rows in zip(pages, rows, strict=True):
-        found |= {id(row) for row in page_rows if _is_stamp(page, row)}
+    found |= {id(row) for row in rows[0] if _is_stamp(row)} if rows else set()
     return found
 
 
-def _peel(pages: list[Page], rows: list[list[Row]], gone: set[int], *, from_top: bool) -> set[int]:
+def _peel(
+    pages: list[Page], bands: list[list[Row]], gone: set[int], often: set[tuple[str, int]], *, from_top: bool
+) -> set[int]:
     outer: dict[tuple[str, int], list[Row]] = defaultdict(list)
-    numbers: list[Row] = []
-    for page, page_rows in zip(pages, rows, strict=True):
-        for row in _outermost(page, page_rows, gone, from_top=from_top):
+    dropped: set[int] = set()
+    for page, band in zip(pages, bands, strict=True):
+        for row in _outermost(page, band, gone, from_top=from_top):
             if _PAGE_NUMBER.fullmatch(row.text):
-                numbers.append(row)
-            else:
+                dropped.add(id(row))
+            elif _key(row) in often and not _attached(row, band, often):
                 outer[_key(row)].append(row)
     need = 2 if len(pages) <= 8 else 3
-    dropped: set[int] = set()
     for members in outer.values():
         if len({row.page for row in members}) >= need and _same_height(members):
             dropped |= {id(row) for row in members}
-    dropped |= {id(row) for row in numbers}
     return dropped
+
+
+def _band(page: Page, rows: list[Row]) -> list[Row]:
+    """The rows near the page's upper and lower edge, where furniture stands, and some of what is beside it."""
+    top, bottom = (_BAND + 0.04) * page.height, (0.96 - _BAND) * page.height
+    return [row for row in rows if (row.y1 < top or row.y0 > bottom) and row.horizontal]
+
+
+def _attached(row: Row, band: list[Row], often: set[tuple[str, int]]) -> bool:
+    """Whether a row is the end of a paragraph: one of its type that does not repeat stands close to it."""
+    reach = 1.5 * row.size
+    return any(
+        abs(other.size - row.size) < 0.3
+        and 0.5 * row.size < abs(other.baseline - row.baseline) < reach
+        and other.x0 < row.x1
+        and other.x1 > row.x0
+        and _key(other) not in often
+        for other in band
+    )
 
 
 def _key(row: Row) -> tuple[str, int]:
@@ -103,7 +125,7 @@ def _same_height(members: list[Row]) -> bool:
 
 def _outermost(page: Page, rows: list[Row], gone: set[int], *, from_top: bool) -> list[Row]:
     """The row nearest to the page's edge and those at its height, if within the band at that edge."""
-    left = [row for row in rows if id(row) not in gone and row.horizontal]
+    left = [row for row in rows if id(row) not in gone]
     if not left or page.height <= 0:
         return []
     if from_top:
@@ -113,7 +135,6 @@ def _outermost(page: Page, rows: list[Row], gone: set[int], *, from_top: bool) -
     return [row for row in left if row.y1 > edge - 4 and row.y0 > (1 - _BAND) * page.height]
 
 
-def _is_stamp(page: Page, row: Row) -> bool:
+def _is_stamp(row: Row) -> bool:
     """Whether it is a preprint server's stamp, set upright along the first page's margin."""
-    upright = not row.horizontal
-    return upright and page.number == 1 and row.text.lower().startswith(("arxiv:", "biorxiv", "medrxiv"))
+    return not row.horizontal and row.text.lower().startswith(("arxiv:", "biorxiv", "medrxiv"))

@@ -19,6 +19,8 @@ _BOX: Final = re.compile(r"(?:Algorithm|ALGORITHM|Procedure)\s\d{1,2}\b")
 _NUMBERED: Final = re.compile(r"\d{1,3}\s?:(?!\d)")
 _STOPS: Final = ".!?:"
 #: What a line has to begin with to open a list item, a caption or a line of an algorithm.
+#: A footnote's mark and its first word: it begins a footnote even where the one above ends in an address.
+_NOTE: Final = re.compile(r"(?:\d{1,2}|[*∗†‡§¶])\s?[A-Z“\"]")
 _OPENING: Final = re.compile(
     r"[^\w\s]|\d|[a-z]{1,4}\)|[FTALPSB][a-zA-Z]|(?:end|else|for|while|if|repeat|until|return)\b"
     r"|(?:Require|Ensure|Input|Output|Initialize|Data|Result|Return|Parameters|Repeat|Until)"
@@ -200,11 +202,13 @@ class Segmenter:
         last = current[-1]
         if (row.cells > 1 and self._is_cells(row)) or (last.cells > 1 and self._is_cells(last)):
             return True
+        if last.ends_mono and row.starts_mono and not row.mark and _runs_on(current, row):
+            return False
         ended = ends_sentence(last.text)
         remaining = self.right_of(last) - last.x1
         short = remaining > row.first_word_width + 0.9 * row.size
         if short:
-            return not _runs_on(last, row)
+            return not _runs_on(current, row)
         if self._opens(last, row, ended=ended):
             return True
         if id(last) in self._boxed and row.x0 < last.x0 - 0.5 * row.size:
@@ -213,7 +217,7 @@ class Segmenter:
 
     def _opens(self, last: Row, row: Row, *, ended: bool) -> bool:
         """Whether a row's first words open a list item, a caption, a line of an algorithm or a footnote."""
-        if row.mark and ended and row.size < self._measures.body:
+        if row.mark and row.size < self._measures.body and (ended or _NOTE.match(row.text)):
             return True
         if not _OPENING.match(row.text):
             return False
@@ -241,13 +245,18 @@ class Segmenter:
         return self._lowest.get((row.block, round(row.x0)), row.baseline) > row.baseline
 
     def _one_heading(self, last: Row, row: Row, step: float) -> bool:
-        both = id(row) in self._headings and id(last) in self._headings
+        if id(last) not in self._headings or re.match(r"(?:\d+(?:\.\d+)*|[A-Z])\.?\s", row.text):
+            return False
+        if id(row) not in self._headings and not row.bold and row.size < self._measures.body + 0.8:
+            return False
         same = abs(row.size - last.size) < 0.3 and row.bold == last.bold
         near = 0.5 * row.size < step < 1.6 * row.size
+        if not (same and near):
+            return False
+        if last.text[-1] == "-" or row.text[0].islower():
+            return True
         room = self.right_of(last) - last.x1
-        wraps = room < row.first_word_width + row.size or abs((last.x0 + last.x1) - (row.x0 + row.x1)) < 4
-        fresh = bool(re.match(r"(?:\d+(?:\.\d+)*|[A-Z])\.?\s", row.text))
-        return both and same and near and wraps and not fresh
+        return room < row.first_word_width + row.size or abs((last.x0 + last.x1) - (row.x0 + row.x1)) < 4
 
     def _is_cells(self, row: Row) -> bool:
         """Whether a row consists of cells set apart; a stretched line of justified text does not."""
@@ -272,10 +281,14 @@ class Segmenter:
         return not (at_left and at_right and (stretched or loose))
 
 
-def _runs_on(last: Row, row: Row) -> bool:
-    """Whether a row stops early because an address that goes on in the next could not be broken elsewhere."""
-    address = open_address(last.text)
-    if not address or row.baseline - last.baseline > 1.6 * row.size:
+def _runs_on(rows: list[Row], row: Row) -> bool:
+    """Whether rows stop early because an address that goes on in the next could not be broken elsewhere."""
+    last = rows[-1]
+    if row.baseline - last.baseline > 1.6 * row.size:
+        return False
+    # The address may have begun some rows above.
+    address = open_address("".join([above.text for above in rows[-4:]]))
+    if not address:
         return False
     return (last.ends_mono and row.starts_mono) or address[-1] in "/-_:=?&.%"
 
