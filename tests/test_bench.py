@@ -102,8 +102,8 @@ def test_raw_pages_know_superscripts_and_addresses() -> None:
         page = pdf.new_page()
         page.insert_text((72, 100), "a rate of 10", fontsize=10)
         page.insert_text((72.2 + pymupdf.get_text_length("a rate of 10", fontsize=10), 96), "-4", fontsize=6)
-        link = {"kind": pymupdf.LINK_URI, "from": pymupdf.Rect(0, 0, 9, 9), "uri": "https://example.org/x"}
-        page.insert_link(link)
+        box = pymupdf.Rect(0, 0, 9, 9)  # type: ignore[no-untyped-call]
+        page.insert_link({"kind": pymupdf.LINK_URI, "from": box, "uri": "https://example.org/x"})
         found = mupdf.raw_pages(bytes(pdf.tobytes()))[0]
     assert found.uris == ("https://example.org/x",)
     assert found.exponents == ("4",)
