@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reprocensus.errors import ExtractError
 from reprocensus.workers import WorkerDiedError, WorkerPool
 
 
@@ -46,6 +47,19 @@ def test_a_worker_killed_from_outside_costs_nothing(pool: WorkerPool, tmp_path: 
     assert pool.call(_die, str(tmp_path / "tries"), 1, timeout_s=30) == "alive"
 
 
+@pytest.mark.parametrize(
+    ("kind", "replaced"), [("foreseen", False), ("unforeseen", True), ("small", False), ("large", True)]
+)
+def test_a_worker_is_replaced_after_the_unforeseen_and_when_it_stays_large(kind: str, replaced: bool) -> None:
+    with WorkerPool(1) as pool:
+        before = pool.call(os.getpid, timeout_s=30)
+        try:
+            pool.call(_leave_behind, kind, timeout_s=30)
+        except (ExtractError, RuntimeError) as error:
+            assert str(error) == kind
+        assert (pool.call(os.getpid, timeout_s=30) != before) is replaced
+
+
 def test_large_messages_survive_kills_at_random(pool: WorkerPool) -> None:
     """Kills come while data goes through the pipes, where a shared pool would stall for good."""
     data = bytes(3_000_000)
@@ -77,6 +91,17 @@ def test_large_messages_survive_kills_at_random(pool: WorkerPool) -> None:
 
 def _echo(data: bytes) -> tuple[bytes, int]:
     return data, os.getpid()
+
+
+_kept: list[bytes] = []
+
+
+def _leave_behind(kind: str) -> None:
+    if kind == "foreseen":
+        raise ExtractError("no_text", kind)
+    if kind == "unforeseen":
+        raise RuntimeError(kind)
+    _kept.append(b"x" * (300_000_000 if kind == "large" else 1000))
 
 
 def _raise(words: str) -> None:
