@@ -74,12 +74,14 @@ def _hidden(read: Pages) -> tuple[HiddenText, ...]:
 
 def lay_out(read: Pages, version: str) -> Extracted:
     """Turn pages that were read into an `Extracted`. Raise ExtractError('no_text') if they are no use."""
-    for page in read.pages:
-        drop_margin_numbers(page)
+    drop_margin_numbers(read.pages)
     unknown = _unknown(read)
     rows = [page_rows(page) for page in read.pages]
     gone = furniture(read.pages, rows)
     kept = [[row for row in page if id(row) not in gone] for page in rows]
+    if not any(kept):
+        # Every page says the same: that is all there is to read.
+        kept = rows
     measures = measure(kept)
     writer = _write(read.pages, kept, measures)
     text = writer.text()
