@@ -98,8 +98,21 @@ def furniture(pages: list[Page], rows: list[list[Row]]) -> set[int]:
             if not peeled:
                 break
             found |= peeled
+    found |= _steady(
+        bands, found, {key for key, count in everywhere.items() if count >= max(3, need, len(pages) * 0.3)}
+    )
     found |= {id(row) for row in rows[0] if _is_stamp(row)} if rows else set()
     return found
+
+
+def _steady(bands: list[list[Row]], gone: set[int], steady: set[tuple[str, int]]) -> set[int]:
+    """Rows that stand at one height on a third of all pages, even if something is outside of them."""
+    members: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for band in bands:
+        for row in band:
+            if id(row) not in gone and _key(row) in steady and not _attached(row, band, steady):
+                members[_key(row)].append(row)
+    return {id(row) for rows in members.values() if len(rows) > 1 and _same_height(rows) for row in rows}
 
 
 def _peel(

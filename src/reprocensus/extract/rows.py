@@ -79,7 +79,7 @@ def _main(group: list[Row]) -> Row:
     size = max(weight, key=lambda key: (weight[key], key))
     main = next(row for row in group if row.size == size)
     largest = max(group, key=lambda row: row.size)
-    if main.size < 0.8 * largest.size and main.baseline < largest.baseline - 0.15 * largest.size:
+    if main.size <= 0.86 * largest.size and main.baseline < largest.baseline - 0.15 * largest.size:
         return largest
     return main
 

@@ -85,7 +85,7 @@ def _base(spans: list[Span]) -> Span:
             largest = span
     if largest is main:
         return main
-    if main.size < 0.8 * largest.size and main.baseline < largest.baseline - _HIGHER * largest.size:
+    if main.size <= _SMALLER * largest.size and main.baseline < largest.baseline - _HIGHER * largest.size:
         return largest
     if abs(main.baseline - largest.baseline) < 0.5 and "".join([span.text for span in spans]).isupper():
         # Small capitals: the few large letters say how large the heading is.
