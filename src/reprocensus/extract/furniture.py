@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections import Counter, defaultdict
+from functools import lru_cache
 from typing import Final
 
 from reprocensus.extract.pages import Page, Row
@@ -135,7 +136,7 @@ def _peel(
 
 def _band(page: Page, rows: list[Row]) -> list[Row]:
     """The rows near the page's upper and lower edge, where furniture stands, and a little beyond."""
-    top, bottom = (_BAND + 0.04) * page.height, (0.96 - _BAND) * page.height
+    top, bottom = (_BAND + 0.02) * page.height, (0.98 - _BAND) * page.height
     return [row for row in rows if (row.y1 < top or row.y0 > bottom) and row.horizontal]
 
 
@@ -153,7 +154,12 @@ def _attached(row: Row, band: list[Row], often: set[tuple[str, int]]) -> bool:
 
 
 def _key(row: Row) -> tuple[str, int]:
-    return _OUTER_NUMBER.sub("#", "".join(row.text.lower().split())), round(row.size)
+    return _bare(row.text), round(row.size)
+
+
+@lru_cache(maxsize=2048)
+def _bare(text: str) -> str:
+    return _OUTER_NUMBER.sub("#", "".join(text.lower().split()))
 
 
 def _same_height(members: list[Row]) -> bool:

@@ -51,11 +51,10 @@ def look(page: Any, *, invisible: bool) -> tuple[list[Hidden], bool]:
 
     `invisible` says that the page's content switches to invisible text somewhere.
     """
-    pictures = [Box(*info["bbox"]) for info in page.get_image_info()]
     unseen = _unseen(page) if invisible else []
-    sheet = page.rect
-    scanned = any((p.x1 - p.x0) * (p.y1 - p.y0) > _SCAN_SHARE * sheet.width * sheet.height for p in pictures)
-    layer = scanned and bool(unseen)
+    layer = bool(unseen) and _is_scan(page)
+    # Drawn once: every run is a clip of the same list.
+    drawing = page.get_displaylist()
     found: list[Hidden] = []
     for block in page.get_text("dict", flags=2)["blocks"]:
         for line in block.get("lines", ()):
@@ -64,7 +63,7 @@ def look(page: Any, *, invisible: bool) -> tuple[list[Hidden], bool]:
                 if not span["text"].strip():
                     continue
                 clear = span.get("alpha", 255) == 0 or any(place.holds(box) for place in unseen)
-                if (clear and not layer) or (_is_light(span["color"]) and _blends(page, box)):
+                if (clear and not layer) or (_is_light(span["color"]) and _blends(drawing, box)):
                     found.append(Hidden(span["text"], box))
     return found, layer
 
@@ -101,8 +100,14 @@ def _is_light(colour: int) -> bool:
     return min(colour >> 16 & 255, colour >> 8 & 255, colour & 255) >= _LIGHT
 
 
-def _blends(page: Any, box: Box) -> bool:
-    """Whether the page, drawn, shows nothing but one shade where the box is."""
-    drawn = page.get_pixmap(dpi=72, clip=tuple(box), colorspace="gray", alpha=False)
-    shades = drawn.samples
+def _is_scan(page: Any) -> bool:
+    """Whether a picture fills most of the page."""
+    sheet = page.rect
+    boxes = [Box(*info["bbox"]) for info in page.get_image_info()]
+    return any((b.x1 - b.x0) * (b.y1 - b.y0) > _SCAN_SHARE * sheet.width * sheet.height for b in boxes)
+
+
+def _blends(drawing: Any, box: Box) -> bool:
+    """Whether the drawn page shows nothing but one shade where the box is."""
+    shades = drawing.get_pixmap(clip=tuple(box), alpha=0).samples
     return not shades or max(shades) - min(shades) < _CONTRAST

@@ -131,7 +131,7 @@ def _read_page(document: Any, index: int) -> Page | None:
         )
         images = len(page.get_images()) if len(rows) < _FEW_ROWS else 0
         sheet = Page(index + 1, width, height, rows, _links(page), images)
-        _take_out_hidden(page, sheet, outside, odd=bool(suspects))
+        _take_out_hidden(page, sheet, outside, odd=any(hidden.is_message(found[at].text) for at in suspects))
     except Exception as error:
         _pass_on(error)
         # One unreadable page must not cost the others; the caller counts and flags it.
