@@ -143,6 +143,64 @@ def test_margin_line_numbers_are_removed() -> None:
     assert "number 7 that fill the whole width Words of line number 8" in text
 
 
+def test_every_fifth_lines_number_is_removed() -> None:
+    lines = []
+    for i in range(1, 31):
+        lines.append(full(f"Words of line number {i} that fill the whole width", 100 + 12 * i, block=2 * i))
+        if i % 5 == 0:
+            lines.append(line(span(str(i), 300, 100 + 12 * i, size=5.0), block=2 * i + 1))
+    text = text_of(page(1, *lines))
+    assert "number 10 that fill the whole width Words of line number 11" in text
+
+
+def test_numbers_of_a_table_are_no_line_numbers() -> None:
+    rows = [
+        [line(span(str(i), LEFT, 300 + 12.0 * i)), line(span(f"{i}.5", 150, 300 + 12.0 * i))]
+        for i in range(6)
+    ]
+    text = text_of(page(1, *filler(100, 10, 0), *[cell for row in rows for cell in row]))
+    assert "\n3 3.5\n4 4.5\n" in text
+
+
+def test_the_last_line_of_a_footnote_is_no_footer_however_often_it_comes() -> None:
+    pages = []
+    for number in range(1, 5):
+        note = [
+            full(
+                f"The code of part {number} is at https://example.org/code-{number}/", 730, size=8.0, block=9
+            ),
+            line(span("releases/tag/v0.9.1", LEFT, 740, size=8.0), block=9),
+        ]
+        pages.append(page(number, *filler(100, 20, 0), *note))
+    text = text_of(*pages)
+    assert all(f"https://example.org/code-{n}/releases/tag/v0.9.1" in text for n in range(1, 5))
+
+
+def test_a_heading_may_be_broken_inside_a_word() -> None:
+    lines = [heading("A. Parameters and Implementation De-", 300, 1), heading("tails", 314, 1)]
+    assert "\nA. Parameters and Implementation Details\n" in text_of(
+        page(1, *filler(100, 10, 0), *lines, *filler(340, 5, 2))
+    )
+
+
+def test_footnotes_that_end_in_addresses_stay_apart() -> None:
+    notes = []
+    for number in (1, 2):
+        y = 680 + 24 * number
+        mark = Span(str(number), 6.0, False, False, y - 3), Span("Our code is at https:", 8.0, False, True, y)
+        notes.append([row_of(list(mark), (LEFT + 8, y - 8, RIGHT, y + 2), 0, 3)])
+        notes.append(full(f"//example.org/set-{number}", y + 10, size=8.0, block=3))
+    text = text_of(page(1, *filler(100, 10, 0), *notes))
+    assert (
+        "\n1 Our code is at https://example.org/set-1\n2 Our code is at https://example.org/set-2\n" in text
+    )
+
+
+def test_an_exponent_longer_than_its_base_is_marked() -> None:
+    spans = [Span("10", 3.1, False, False, 300), Span("−14", 2.5, False, False, 298.6)]
+    assert row_of(spans, (LEFT, 296, LEFT + 7, 301), 1, 0).text == "10^-14"
+
+
 def test_a_paragraph_over_a_page_break_is_joined_and_the_page_starts_inside_it() -> None:
     first = page(1, *filler(100, 5, 0), full("and this sentence is broken by the end of the", 160))
     second = page(2, full("page and then it goes on as if nothing had been", 100), *filler(112, 3, 0))

@@ -1,7 +1,9 @@
 """One PDF's bytes to its text, page starts, title and sections."""
 
+import gc
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Literal
 
 from reprocensus.extract.addresses import Addresses
@@ -44,9 +46,22 @@ def extract(data: bytes, *, max_pages: int = MAX_PAGES, mode: Literal["text", "r
     # MuPDF is loaded by the first call, not by importing this module.
     from reprocensus.extract import pdf
 
-    read = pdf.read_pages(data, max_pages=max_pages)
     version = f"{LAYOUT_VERSION}+{pdf.version()}"
-    return raw(read, version) if mode == "raw" else lay_out(read, version)
+    with _collector_paused():
+        read = pdf.read_pages(data, max_pages=max_pages)
+        return raw(read, version) if mode == "raw" else lay_out(read, version)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Without Python's cyclic garbage collector, which finds nothing here and takes its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def raw(read: Pages, version: str) -> Extracted:

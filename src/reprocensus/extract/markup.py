@@ -168,9 +168,7 @@ def _mixed(
 ) -> Row | None:
     """The row of a line with several runs whose styles matter, or None if it has no ink."""
     runs = _RUN.findall(drawn)
-    row = None
-    if frame[3] - line.y / SCALE <= _DEEP * line.font.size / SCALE:
-        row = _upon_first(runs, line, frame, page, block, horizontal)
+    row = _upon_first(runs, line, frame, page, block, horizontal)
     if row is not None:
         return row
     spans = _spans(runs, line, frame[3])
