@@ -6,8 +6,9 @@ gives, for the same lines in the same order, the text in runs of one style, with
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -86,18 +87,31 @@ def _has_light(styles: str) -> bool:
     return _LIGHT.search(styles) is not None
 
 
-def rows_of(positions: bytes, styles: str, page: int) -> tuple[list[Row], set[int]]:
-    """The rows that have ink, and the indexes of those in light or tiny type, which may be hidden.
+class Printouts(NamedTuple):
+    """A page's JSON decoded, its HTML cut at the lines, and whether anything on it is near-white."""
 
-    `positions` is the JSON of the page numbered `page` and `styles` its HTML. Raise ValueError where they
-    cannot be read or do not fit together.
+    blocks: list[_Block]
+    markup: list[str]
+    light: bool
+
+
+def printouts(positions: Callable[[], bytes], styles: Callable[[], bytes]) -> Printouts:
+    """Have the JSON and the HTML of a page printed, each let go before the next: a plot's take megabytes."""
+    blocks = _decode(positions()).blocks
+    html = styles().decode("utf-8", "replace")
+    light = ("color:#f" in html or "color:#e" in html) and _has_light(html)
+    return Printouts(blocks, html.split(_ROW), light)
+
+
+def rows_of(printed: Printouts, page: int) -> tuple[list[Row], set[int]]:
+    """The rows of the page that have ink, and the indexes of those in light or tiny type.
+
+    Raise ValueError where the printouts do not fit together.
     """
     rows: list[Row] = []
     suspects: set[int] = set()
-    markup = styles.split(_ROW)
-    blocks = _decode(positions).blocks
+    blocks, markup, colours = printed
     crowded = len(markup) > _CROWDED
-    colours = ("color:#f" in styles or "color:#e" in styles) and _has_light(styles)
     at = 0
     for number, block in enumerate(blocks):
         for line in block.lines:

@@ -7,7 +7,7 @@ import pymupdf as _pymupdf
 from reprocensus.extract import hidden
 from reprocensus.extract.characters import clean
 from reprocensus.extract.failures import failure, is_out_of_memory
-from reprocensus.extract.markup import SCALE, rows_of
+from reprocensus.extract.markup import SCALE, printouts, rows_of
 from reprocensus.extract.pages import Link, Page, Pages, Row
 
 #: PyMuPDF carries hints for some of its functions only.
@@ -117,12 +117,12 @@ def _page_count(document: Any, max_pages: int) -> int:
 def _read_page(document: Any, index: int) -> Page | None:
     try:
         page = document.load_page(index)
-        printed = page.get_textpage(flags=_FLAGS)
-        found, suspects = rows_of(
-            _printed(mupdf.fz_print_stext_page_as_json, printed, SCALE),
-            _printed(mupdf.fz_print_stext_page_as_html, printed, 0).decode("utf-8", "replace"),
-            index + 1,
+        textpage = page.get_textpage(flags=_FLAGS)
+        printed = printouts(
+            lambda: _printed(mupdf.fz_print_stext_page_as_json, textpage, SCALE),
+            lambda: _printed(mupdf.fz_print_stext_page_as_html, textpage, 0),
         )
+        found, suspects = rows_of(printed, index + 1)
         box = page.rect
         width, height = float(box.width), float(box.height)
         rows = [row for row in found if _inside(row, width, height)]
@@ -153,11 +153,11 @@ def _take_out_hidden(page: Any, sheet: Page, outside: list[str], *, odd: bool) -
         sheet.rows = [row for row in sheet.rows if row not in tiny]
 
 
-def _printed(printer: Any, sheet: Any, last: Any) -> bytes:
+def _printed(printer: Any, textpage: Any, last: Any) -> bytes:
     """What one of MuPDF's printers writes about a text page."""
     buffer = mupdf.fz_new_buffer(_BUFFER)
     out = mupdf.FzOutput(buffer)
-    printer(out, sheet.this, last)
+    printer(out, textpage.this, last)
     out.fz_close_output()
     data: bytes = mupdf.fz_buffer_extract(buffer)
     return data
