@@ -142,7 +142,8 @@ def test_what_is_costly_stays_within_its_limits(alone: Extracted) -> None:
                 outcome = next(iter(pool.extract_all([(name, data)])))[1]
                 took = time.monotonic() - started
             settle(name, outcome, allowed)
-            assert took < 2 * timeout_s, f"{name}: {took:.1f} s"
+            # To end a large process and start another takes a while on a busy machine.
+            assert took < timeout_s + 10, f"{name}: {took:.1f} s"
             assert peak[0] < memory_mb, f"{name}: {peak[0]:.0f} MiB"
             assert pool.extract(paper()) == alone, name
 
