@@ -1,5 +1,6 @@
 """Tables: the fold of the journal, partitions that readers trust, schemas that hold."""
 
+import io
 import itertools
 import threading
 from datetime import UTC, datetime, timedelta
@@ -39,7 +40,7 @@ def paper(paper_id: str, minute: int, **changes: Any) -> dict[str, Any]:
 def document(paper_id: str, minute: int, text: str = "text") -> dict[str, Any]:
     row: dict[str, Any] = {c.name: "x" for c in load_table("documents").columns}
     when = T0 + timedelta(minutes=minute)
-    lists = {"page_starts": [0], "n_pages": 1, "flags": [], "sections": []}
+    lists = {"page_starts": [0], "n_pages": 1, "flags": [], "sections": [], "captions": [], "hidden_text": []}
     return {**row, **lists, "paper_id": paper_id, "text": text, "text_sha256": text, "recorded_at": when}
 
 
@@ -246,3 +247,21 @@ def test_every_table_is_described() -> None:
     assert {table.name for table in load_tables()} == names
     for table in load_tables():
         assert set(table.key) <= {column.name for column in table.columns}
+
+
+def test_a_partition_without_a_column_that_came_later_is_read(tables: Tables) -> None:
+    tables.append("documents", EDITION, "r1", "0000", [document("p", 1)])
+    publish(tables, EDITION)
+    path = partition_path("documents", EDITION)
+    with tables.storage.open(path) as file:
+        older = pq.read_table(file, partitioning=None).drop_columns(["captions", "hidden_text"])
+    sink = io.BytesIO()
+    pq.write_table(older, sink)
+    tables.storage.replace(path, sink.getvalue(), tables.storage.version(path))
+    tables.append("documents", EDITION, "r2", "0000", [document("q", 2)])
+    publish(tables, EDITION)
+    rows = tables.read("documents", EDITION).frame.sort("paper_id").to_dicts()
+    assert [(row["paper_id"], row["captions"], row["hidden_text"]) for row in rows] == [
+        ("p", None, None),
+        ("q", [], []),
+    ]
