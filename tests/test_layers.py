@@ -10,6 +10,8 @@ SRC = ROOT / "src" / "reprocensus"
 MODULES = sorted(SRC.rglob("*.py"))
 FLOWS = sorted((ROOT / "flows").rglob("*.py"))
 
+#: Modules of the command line that hold commands.
+COMMANDS = ("analysis", "audit", "bench", "imports", "listing", "statistics")
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [
     {"errors", "records", "outcome", "validation"},
@@ -69,7 +71,16 @@ DOORS = {
     "httpx": {"fetch.client"},
     "httpcore": {"fetch.client", "fetch.addresses"},
     "protego": {"fetch.robots"},
-    "typer": {"cli.app", "cli.options", "cli.analysis", "cli.audit", "cli.bench", "cli.imports", "cli.listing", "cli.statistics"},
+    "typer": {
+        "cli.app",
+        "cli.options",
+        "cli.analysis",
+        "cli.audit",
+        "cli.bench",
+        "cli.imports",
+        "cli.listing",
+        "cli.statistics",
+    },
     "duckdb": {"analysis.sql", "analysis.export"},
     "matplotlib": {"plots", "plots.figure", "plots.kinds"},
     "pebble": {"workers"},

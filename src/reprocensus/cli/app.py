@@ -241,7 +241,9 @@ def variables(as_json: JsonOption = False) -> None:
         show.print_lines([head, f"    {v.question}", *criteria])
 
 
-from reprocensus.cli import analysis, audit, imports, listing, show
+analysis.add_to(app)
+imports.add_to(app)
+audit.add_to(app)
 
 
 def _request(
