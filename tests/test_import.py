@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from reprocensus.errors import UsageError
+from reprocensus.groups import group_statistics, labels_of, read_labels
 from reprocensus.imports import import_file
-from reprocensus.inspect import choose_engine, explain, group_statistics
+from reprocensus.inspect import explain
 from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings
 from reprocensus.storage import open_storage
@@ -66,7 +67,9 @@ def test_engines_stand_side_by_side_and_a_title_says_which_paper(tables: Tables,
     assert done.n_new_papers == 0
     assert tables.scan("aliases").select("paper_id", "alias").rows() == [("V-2020/mine", "a__1")]
     shares = {
-        engine: group_statistics(tables, ["venue"], VARIABLES, engine)[0]["variables"]["pseudocode"]["share"]
+        engine: group_statistics(labels_of(tables, VARIABLES, engine), ["venue"], VARIABLES)[0]["variables"][
+            "pseudocode"
+        ]["share"]
         for engine in ("ours", "census")
     }
     assert shares == {"ours": 1, "census": 0}
@@ -74,13 +77,13 @@ def test_engines_stand_side_by_side_and_a_title_says_which_paper(tables: Tables,
     assert dict(published.select("engine", "share").rows()) == shares
     assert explain(tables, "V-2020/mine", VARIABLES[2], "ours").verdict["engine"] == "ours"
     with pytest.raises(UsageError, match="census, ours"):
-        choose_engine(tables, None, "rules")
+        read_labels(tables, VARIABLES, None, "rules")
 
 
 def test_papers_outside_the_main_track_do_not_count(tables: Tables, tmp_path: Path) -> None:
     other = census_row(key="b__2", title="On B", excluded=True, category="Student")
     import_file(tables, written(tmp_path, [census_row(), other]), VARIABLES, engine="census")
-    assert group_statistics(tables, ["year"], VARIABLES, "census")[0]["n_papers"] == 1
+    assert group_statistics(labels_of(tables, VARIABLES, "census"), ["year"], VARIABLES)[0]["n_papers"] == 1
     assert tables.scan("verdicts")["paper_id"].n_unique() == 2
 
 
@@ -127,7 +130,10 @@ def test_the_census_figures_come_out_to_the_last_digit(shared: Path, tables: Tab
     for by, name in ((["venue", "year"], "headline_venue_year.csv"), (["year"], "headline_year_all.csv")):
         with (shared / "reference" / name).open() as lines:
             expected = list(csv.DictReader(lines))
-        found = {tuple(str(r[n]) for n in by): r for r in group_statistics(tables, by, VARIABLES, "census")}
+        found = {
+            tuple(str(r[n]) for n in by): r
+            for r in group_statistics(labels_of(tables, VARIABLES, "census"), by, VARIABLES)
+        }
         assert len(found) == len(expected) > 10
         for line in expected:
             row = found[tuple(line["conference" if n == "venue" else n] for n in by)]

@@ -24,7 +24,7 @@ PAPER = Paper("p", EDITION, "Title", "s", "/p.pdf", ("A",))
 
 def paper_row(**changes: Any) -> dict[str, Any]:
     row = dict.fromkeys((c.name for c in load_table("papers").columns), None)
-    own = {"paper_id": "p", "title": "Title", "authors": ["A"], "source": "s", "track": "main"}
+    own = {"paper_id": "p", "title": "Title", "authors": ["A"], "source": "s", "track": "main", "main": True}
     pdf = {"pdf_sha256": "PDF", "pdf_location": "/p.pdf", "pdf_stamp": "s1"}
     return {**row, **own, **pdf, "listed_at": NOW, "recorded_at": NOW, **changes}
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from reprocensus.schemas import load_variables
-from reprocensus.statistics import edition_scores, venue_statistics, wide, wilson
+from reprocensus.statistics import edition_scores, judged, venue_statistics, wilson
 
 VARIABLES = load_variables()
 
@@ -18,8 +18,9 @@ def labels(*papers: dict[str, str]) -> pl.DataFrame:
         for v in VARIABLES
         if paper.get(v.name) != "missing"
     ]
+    verdicts = pl.DataFrame(rows).with_columns(text_sha256=pl.lit("t"))
     ids = pl.DataFrame({"paper_id": [f"p{n}" for n in range(len(papers))]})
-    return wide(ids, pl.DataFrame(rows), VARIABLES)
+    return judged(ids.with_columns(source=pl.lit("dir:x"), main=pl.lit(True)), verdicts, VARIABLES)
 
 
 def row(frame: pl.DataFrame, variable: str) -> dict[str, object]:

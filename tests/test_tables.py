@@ -32,7 +32,10 @@ def tables(tmp_path: Path) -> Tables:
 
 
 def paper(paper_id: str, minute: int, **changes: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {c.name: "x" for c in load_table("papers").columns} | {"track": "main"}
+    row: dict[str, Any] = {c.name: "x" for c in load_table("papers").columns} | {
+        "track": "main",
+        "main": True,
+    }
     when = T0 + timedelta(minutes=minute)
     return {**row, "paper_id": paper_id, "authors": ["A"], "listed_at": when, "recorded_at": when, **changes}
 
@@ -243,7 +246,7 @@ def test_every_table_is_described() -> None:
         "venue_statistics",
         "edition_scores",
     }
-    names |= {"labels", "aliases"}
+    names |= {"labels", "aliases", "corrected_statistics"}
     assert {table.name for table in load_tables()} == names
     for table in load_tables():
         assert set(table.key) <= {column.name for column in table.columns}

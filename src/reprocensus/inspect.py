@@ -8,12 +8,10 @@ import polars as pl
 
 from reprocensus.errors import UsageError
 from reprocensus.records import Edition
-from reprocensus.statistics import edition_scores, venue_statistics, wide
 from reprocensus.tables import Tables
 from reprocensus.variables import Variable
 
 Row = dict[str, Any]
-GROUPS = ("venue", "year", "affiliation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,61 +81,6 @@ def explain(
     )
     runs = tables.read_rows("runs").filter(run_id=verdict["run_id"]).to_dicts()
     return Reason(edition, paper, verdict, contexts, runs[0] if runs else None)
-
-
-def engines_of(tables: Tables) -> list[str]:
-    """Engines that have verdicts in the store."""
-    found: set[str] = set()
-    for edition in tables.editions("verdicts"):
-        found |= set(tables.read("verdicts", edition, ("engine",)).frame["engine"].unique())
-    return sorted(found)
-
-
-def choose_engine(tables: Tables, named: str | None, usual: str) -> str:
-    """The engine named; else the store's only one; else the usual one.
-
-    Raises:
-        UsageError: it has no verdicts in the store.
-    """
-    known = engines_of(tables)
-    if not named and len(known) <= 1:
-        return known[0] if known else usual
-    engine = named or usual
-    if engine not in known:
-        raise UsageError(f"engine {engine!r} has no verdicts here; --engine takes one of: {', '.join(known)}")
-    return engine
-
-
-def group_statistics(
-    tables: Tables, by: Sequence[str], variables: Sequence[Variable], engine: str
-) -> list[Row]:
-    """Statistics and scores of each group of the main track's papers by one engine, sorted by group.
-
-    `by` names venue, year, affiliation or several; each row has those, `engine`, the columns of
-    `edition_scores`, and `variables`: the columns of `venue_statistics` by variable.
-
-    Raises:
-        UsageError: another grouping.
-    """
-    if not by or set(by) - set(GROUPS):
-        raise UsageError(f"--by {','.join(by)!r}: statistics are by venue, year, affiliation, or several")
-    parts = []
-    for edition in tables.editions("papers"):
-        papers = tables.read("papers", edition, ("paper_id", "track")).frame.filter(track="main")
-        columns = ("paper_id", "variable", "label", "engine")
-        verdicts = tables.read("verdicts", edition, columns).frame.filter(engine=engine)
-        named = wide(papers.select("paper_id"), verdicts, variables).drop("paper_id")
-        parts.append(named.with_columns(venue=pl.lit(edition.venue), year=pl.lit(edition.year)))
-    if not parts:
-        return []
-    affiliation = pl.col("researcher_affiliation").fill_null("missing").alias("affiliation")
-    labels = pl.concat(parts).with_columns(affiliation)
-    rows: dict[tuple[Any, ...], dict[str, Row]] = {}
-    for row in venue_statistics(labels, variables, by).iter_rows(named=True):
-        key = tuple(row.pop(name) for name in by)
-        rows.setdefault(key, {})[row.pop("variable")] = row
-    scores = edition_scores(labels, variables, by).iter_rows(named=True)
-    return [{**row, "engine": engine, "variables": rows[tuple(row[name] for name in by)]} for row in scores]
 
 
 def failures(tables: Tables, editions: Sequence[Edition]) -> pl.DataFrame:

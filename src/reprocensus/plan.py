@@ -327,6 +327,6 @@ def _same(paper: Paper, row: Mapping[str, Any]) -> bool:
     return (
         (not paper.title or row["title"] == paper.title)
         and tuple(row["authors"]) == paper.authors
-        and (row["abstract"], row["track"], row["landing_url"], row["pdf_url"])
-        == (paper.abstract, paper.track, paper.landing_url, paper.pdf_url)
+        and (row["abstract"], row["track"], row["main"], row["landing_url"], row["pdf_url"])
+        == (paper.abstract, paper.track, paper.main, paper.landing_url, paper.pdf_url)
     )

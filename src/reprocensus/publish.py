@@ -5,7 +5,7 @@ import polars as pl
 from reprocensus.records import Edition
 from reprocensus.schemas import load_variables
 from reprocensus.state import JOURNALED, basis_of, current_failures, current_verdicts
-from reprocensus.statistics import edition_scores, venue_statistics, wide
+from reprocensus.statistics import edition_scores, judged, venue_statistics
 from reprocensus.tables import Partition, Tables
 
 
@@ -47,14 +47,11 @@ def publish_statistics(tables: Tables, edition: Edition, parts: dict[str, Partit
     """Writes the edition's statistics unless they rest on these very partitions already."""
     basis = basis_of(parts)
     variables = load_variables()
-    papers = parts["papers"].frame.filter(track="main").select("paper_id")
-    verdicts = parts["verdicts"].frame
-    judged = {
-        engine: wide(papers, verdicts.filter(engine=engine), variables)
-        for engine in verdicts["engine"].unique().sort().to_list() or [""]
-    }
+    papers, verdicts = parts["papers"].frame, parts["verdicts"].frame
+    engines = verdicts["engine"].unique().sort().to_list() or [""]
+    labels = {engine: judged(papers, verdicts.filter(engine=engine), variables) for engine in engines}
     for name, make in (("edition_scores", edition_scores), ("venue_statistics", venue_statistics)):
-        rows = [make(labels, variables).with_columns(engine=pl.lit(e)) for e, labels in judged.items()]
+        rows = [make(mine, variables).with_columns(engine=pl.lit(engine)) for engine, mine in labels.items()]
         frame: pl.DataFrame = pl.concat(rows)
 
         def change(current: Partition, frame: pl.DataFrame = frame) -> Partition:

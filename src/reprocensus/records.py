@@ -65,6 +65,7 @@ class Paper:
     authors: tuple[str, ...] = ()
     abstract: str | None = None
     track: str = "main"
+    main: bool = True
     landing_url: str | None = None
     pdf_url: str | None = None
 

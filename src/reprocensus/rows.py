@@ -33,6 +33,7 @@ def paper_row(
         "abstract": paper.abstract,
         "source": paper.source,
         "track": paper.track,
+        "main": paper.main,
         "landing_url": paper.landing_url,
         "pdf_url": paper.pdf_url,
         "pdf_sha256": pdf_sha256,

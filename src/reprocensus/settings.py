@@ -51,6 +51,9 @@ class Settings(BaseSettings):
         120, ge=0, description="longest time that a fetched PDF is not journaled"
     )
     allow_private_hosts: bool = Field(False, description="fetch from private and loopback addresses too")
+    checklist_years: dict[str, int] = Field(
+        default_factory=dict, description="year from which a venue asks for a checklist, by venue, as JSON"
+    )
     s3_endpoint: str | None = Field(None, description="URL of an S3-compatible server; AWS when unset")
     s3_key: SecretStr | None = Field(None, description="S3 access key; the usual AWS chain when unset")
     s3_secret: SecretStr | None = Field(None, description="S3 secret key")

@@ -120,19 +120,25 @@ class Tables:
         folded = tuple(json.loads(meta.get(_FOLDED, b"[]")))
         return Partition(_polars(arrow), folded, meta.get(_BASIS, b"").decode(), version)
 
-    def scan(self, table: str, editions: Sequence[Edition] | None = None) -> pl.DataFrame:
+    def scan(
+        self,
+        table: str,
+        editions: Sequence[Edition] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
         """All rows of the editions (all of them if not named), with columns venue and year in front."""
         wanted = self.editions(table) if editions is None else editions
-        parts = [
-            self.read(table, edition).frame.select(
-                pl.lit(edition.venue).alias("venue"), pl.lit(edition.year).alias("year"), pl.all()
+        empty = empty_frame(load_table(table))
+        frames = [(Edition("", 0), empty.select(columns) if columns else empty)]
+        frames += [(edition, self.read(table, edition, columns).frame) for edition in wanted]
+        return pl.concat(
+            frame.select(
+                pl.lit(edition.venue).alias("venue"),
+                pl.lit(edition.year, pl.Int64).alias("year"),
+                pl.all(),
             )
-            for edition in wanted
-        ]
-        empty = empty_frame(load_table(table)).select(
-            pl.lit("").alias("venue"), pl.lit(0).alias("year"), pl.all()
+            for edition, frame in frames
         )
-        return pl.concat([empty.clear(), *parts])
 
     def append(self, table: str, edition: Edition, run_id: str, shard: str, rows: Sequence[Row]) -> None:
         """Adds an immutable file of the run to the journal; nothing if there are no rows."""

@@ -11,11 +11,12 @@ import typer
 
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
-from reprocensus.cli import analysis, audit, bench, imports, listing, show
+from reprocensus.cli import analysis, audit, bench, imports, listing, show, statistics
 from reprocensus.cli.options import JsonOption, StoreOption
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
-from reprocensus.inspect import GROUPS, choose_engine, explain, failures, group_statistics
+from reprocensus.groups import group_statistics, labels_of
+from reprocensus.inspect import explain, failures
 from reprocensus.outcome import RunOutcome
 from reprocensus.request import DEFAULT_SOURCE, RunRequest
 from reprocensus.schemas import load_variables
@@ -207,28 +208,6 @@ def why(
 
 
 @app.command()
-def stats(
-    by: Annotated[str, typer.Option("--by", help="venue, year, affiliation, or several")] = "venue,year",
-    engine: Annotated[str | None, typer.Option("--engine", help="whose verdicts")] = None,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Print the venue-level statistics."""
-    columns = tuple(name.strip() for name in by.split(","))
-    variables = load_variables()
-    tables = _tables(store)
-    chosen = choose_engine(tables, engine, load_settings().engine)
-    wanted = columns if set(columns) - set(GROUPS) else [n for n in GROUPS if n in columns]
-    groups = group_statistics(tables, wanted, variables, chosen)
-    if as_json:
-        print(json.dumps(groups))
-    elif not groups:
-        raise UsageError("the store has no papers yet; run reprocensus run first, or check --store")
-    else:
-        show.console().print(show.statistics_table(groups, [n for n in GROUPS if n in columns], variables))
-
-
-@app.command()
 def variables(as_json: JsonOption = False) -> None:
     """List the variables that are judged, with their labels and criteria."""
     known = load_variables()
@@ -244,6 +223,7 @@ def variables(as_json: JsonOption = False) -> None:
 analysis.add_to(app)
 imports.add_to(app)
 audit.add_to(app)
+statistics.add_to(app)
 
 
 def _request(
@@ -352,8 +332,9 @@ def _report(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> N
     out = show.console()
     tables, plan = prepared.tables, prepared.plan
     every = load_variables()
-    groups = group_statistics(tables, ("venue", "year"), every, prepared.judging.engine)
-    out.print(show.statistics_table(groups, ("venue", "year"), every))
+    by = ("venue", "year")
+    groups = group_statistics(labels_of(tables, every, prepared.judging.engine), by, every)
+    out.print(show.statistics_table(groups, by, every))
     if outcome:
         lines = show.outcome_lines(outcome, seconds)
         lines += show.failure_lines(failures(tables, prepared.editions), outcome.run_id)

@@ -58,6 +58,58 @@ def statistics_table(
     return table
 
 
+def corrected_table(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> Table:
+    """Raw shares beside corrected ones, in percent with their intervals."""
+    table = Table(
+        title="Shares as judged, and corrected for errors in judging, in %",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for name in (*by, "variable"):
+        table.add_column(name, overflow="fold")
+    for name in ("n", "raw", "corrected", "by ppi", "labelled", "here"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("warnings", overflow="fold")
+    for row in rows:
+        table.add_row(
+            *(str(row[name]) for name in by),
+            str(row["variable"]),
+            str(row["n_judged"]),
+            _interval(row["share"], row["ci_low"], row["ci_high"]),
+            _interval(row["corrected"], row["corrected_low"], row["corrected_high"]),
+            _interval(row["ppi"], row["ppi_low"], row["ppi_high"]),
+            str(row["n_labelled"]),
+            str(row["n_labelled_here"]),
+            " ".join(row["warnings"]),
+        )
+    return table
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
+    """Rows with shares in percent, their changes in percentage points, as a table."""
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name, value in rows[0].items():
+        table.add_column(name, justify="left" if isinstance(value, str) else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(name, value) for name, value in row.items()))
+    return table
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{100 * value:+.1f}" if name.startswith(("difference", "slope")) else f"{100 * value:.1f}"
+    return str(value)
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None or low is None or high is None:
+        return "-"
+    return f"{100 * value:.1f} ({100 * low:.1f}-{100 * high:.1f})"
+
+
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.0f}"
 

@@ -144,7 +144,8 @@ def _papers(papers: pl.DataFrame) -> pl.DataFrame:
     authors = pl.col("authors").fill_null("").str.split(",").list.eval(pl.element().str.strip_chars())
     return papers.select(
         "paper_id",
-        "track",
+        pl.col("track").fill_null("main"),
+        "main",
         pl.col("title").fill_null(""),
         authors=authors.list.eval(pl.element().filter(pl.element() != "")),
         pdf_url="url",

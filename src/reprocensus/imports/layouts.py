@@ -1,7 +1,7 @@
 """What files of other people's labels look like, brought to one shape. Pure: frames in, frames out.
 
-The shape: one row a paper with `paper_id` or `key`, `venue`, `year`, `title`, `authors`, `url`, `track`, and
-a column a variable that holds a label's name.
+The shape: one row a paper with `paper_id` or `key`, `venue`, `year`, `title`, `authors`, `url`, `track` and
+`main`, and a column a variable that holds a label's name.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ COLUMNS = {
     "title": ("title",),
     "authors": ("authors",),
     "url": ("url", "pdf_url", "official_url", "link"),
-    "track": ("track",),
+    "track": ("track", "category"),
 }
 #: A struct column of a file that holds the labels.
 _NESTED = ("labels", "human")
@@ -52,22 +52,28 @@ def normalised(raw: pl.DataFrame, variables: Sequence[Variable]) -> pl.DataFrame
             f"the file has no column of a variable and no columns variable and label; it has: "
             f"{', '.join(raw.columns[:20])}"
         )
-    columns = [_column(raw, name) for name in _ALL]
+    columns = [*(_column(raw, name) for name in _ALL), _main(raw)]
     return _with_edition(raw.select(*columns, *(_labels(raw, v) for v in present)))
 
 
 def _column(raw: pl.DataFrame, name: str) -> pl.Expr:
     found = next((c for c in COLUMNS[name] if c in raw.columns), None)
-    if name == "track" and "excluded" in raw.columns:
-        why = pl.col("category").fill_null("") if "category" in raw.columns else pl.lit("")
-        outside = pl.concat_str(pl.lit("excluded: "), why).str.strip_chars(": ")
-        return pl.when(pl.col("excluded")).then(outside).otherwise(pl.lit("main")).alias("track")
     if found is None:
         return pl.lit("main" if name == "track" else None, pl.String).alias(name)
     column = pl.col(found)
     if isinstance(raw.schema[found], pl.List):
         column = column.list.join(", ")
     return column.cast(pl.String).alias(name)
+
+
+def _main(raw: pl.DataFrame) -> pl.Expr:
+    """Whether a paper belongs to the main programme: unless it is `excluded`, or in another track."""
+    if "excluded" in raw.columns:
+        said = pl.col("excluded").cast(pl.String).str.to_lowercase().is_in(["true", "1", "yes"])
+        return ~said.fill_null(False).alias("main")
+    if "track" in raw.columns:
+        return (pl.col("track").fill_null("main") == "main").alias("main")
+    return pl.lit(True).alias("main")
 
 
 def _with_edition(frame: pl.DataFrame) -> pl.DataFrame:

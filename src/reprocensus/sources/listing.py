@@ -242,6 +242,7 @@ def _listing(reading: _Reading, source: str, *, whole: bool) -> Listing:
                 authors=one.authors,
                 abstract=one.abstract,
                 track=one.track,
+                main=one.main,
                 landing_url=one.landing_url,
                 pdf_url=one.pdf_url,
             )

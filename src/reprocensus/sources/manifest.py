@@ -47,6 +47,7 @@ class _Line(BaseModel):
     venue: Venue
     year: Annotated[int, Field(ge=1900, le=2100)]
     track: Annotated[str, BeforeValidator(lambda value: value or "main")] = "main"
+    main: bool | None = None
     file: str | None = None
     official_url: str | None = None
     landing_url: str | None = None
@@ -88,6 +89,7 @@ def _paper(path: Path, number: int, text: str) -> Paper:
         authors=line.authors,
         abstract=line.abstract,
         track=line.track,
+        main=line.track == "main" if line.main is None else line.main,
         landing_url=line.landing_url,
         pdf_url=line.official_url,
     )

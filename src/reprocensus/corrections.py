@@ -1,0 +1,201 @@
+"""Corrected statistics of a store: its verdicts, labels by people, and what the one says of the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from reprocensus.keys import digest, slug
+from reprocensus.labels import LabelledPaper
+from reprocensus.records import Edition
+from reprocensus.schemas import load_table
+from reprocensus.statistics import venue_statistics
+from reprocensus.statistics.correction import Estimate, by_confusion, by_prediction
+from reprocensus.statistics.shares import OVER_ALL
+from reprocensus.tables import Partition, Tables, frame_of
+from reprocensus.variables import Variable
+
+Row = dict[str, Any]
+#: Fewer labelled papers of a group say nothing of it alone.
+FEWEST_HERE: Final = 20
+#: Fewer labelled papers with, or without, the variable leave its confusion matrix to chance.
+FEWEST_OF_A_CLASS: Final = 10
+
+
+def match_labels(tables: Tables, labelled: Sequence[LabelledPaper]) -> pl.DataFrame:
+    """People's labels of the store's papers: venue, year, paper_id, and a column a variable.
+
+    A paper is the one of that paper_id, else the only one of that title. Others are left out.
+    """
+    papers = tables.scan("papers", columns=("paper_id", "title"))
+    ids: dict[str, tuple[str, int, str]] = {}
+    titles: dict[str, list[tuple[str, int, str]]] = {}
+    for venue, year, paper_id, title in papers.iter_rows():
+        ids[paper_id] = (venue, year, paper_id)
+        titles.setdefault(slug(title), []).append((venue, year, paper_id))
+    rows = []
+    for paper in labelled:
+        named = titles.get(slug(paper.title), []) if paper.title else []
+        found = ids.get(paper.paper_id or "") or (named[0] if len(named) == 1 else None)
+        if found:
+            rows.append({**dict(zip(("venue", "year", "paper_id"), found, strict=True)), **paper.labels})
+    return pl.DataFrame(rows, infer_schema_length=None).unique("paper_id", keep="last", maintain_order=True)
+
+
+def stored_labels(tables: Tables) -> pl.DataFrame:
+    """The labels of the table `labels`, as `match_labels` gives them; of several people's, the latest."""
+    held = tables.scan("labels").sort("recorded_at", maintain_order=True)
+    return held.pivot(
+        "variable", index=["venue", "year", "paper_id"], values="label", aggregate_function="last"
+    )
+
+
+def corrected_statistics(
+    labels: pl.DataFrame,
+    people: pl.DataFrame,
+    by: Sequence[str],
+    variables: Sequence[Variable],
+    every: pl.DataFrame,
+    engine: str,
+) -> list[Row]:
+    """The rows of `corrected_statistics` for each group of one engine's labels (of `judged`).
+
+    `people`: labels as `match_labels` gives them; `every`: the engine's labels of all papers, of which the
+    labelled ones tell how it errs.
+    """
+    raw = {
+        (tuple(row[k] for k in by), row["variable"]): row
+        for row in venue_statistics(labels, variables, by).to_dicts()
+    }
+    rows = []
+    for variable in variables:
+        if variable.name not in people.columns:
+            continue
+        classes = _classes(labels, variable)
+        said = _classes(every, variable).select("paper_id", pl.col("class").alias("class_engine"))
+        labelled = _classes(people, variable).select("paper_id", "class").join(said, on="paper_id")
+        pairs = labelled.filter(pl.col("class").is_not_null() & pl.col("class_engine").is_not_null())
+        confusion = _confusion(pairs)
+        for key, group in classes.drop_nulls("class").group_by(by, maintain_order=True):
+            here = pairs.join(group.select("paper_id"), on="paper_id", how="semi")
+            known = _Known(group, pairs, here, confusion)
+            rows.append(
+                {
+                    **dict(zip(by, key, strict=True)),
+                    "engine": engine,
+                    **_row(raw[key, variable.name], variable, known, people),
+                }
+            )
+    return sorted(rows, key=lambda row: tuple(row[k] for k in by))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The engine's classes of a group, labelled papers anywhere and here, and the confusion matrix."""
+
+    group: pl.DataFrame
+    pairs: pl.DataFrame
+    here: pl.DataFrame
+    confusion: np.ndarray
+
+
+def _row(raw: Row, variable: Variable, known: _Known, people: pl.DataFrame) -> Row:
+    found = by_confusion(_counts(known.group["class"]), known.confusion)
+    own = None
+    if known.here.height >= FEWEST_HERE:
+        rest = known.group.join(known.here.select("paper_id"), on="paper_id", how="anti")
+        own = by_prediction(
+            known.here["class"].to_numpy(), known.here["class_engine"].to_numpy(), _counts(rest["class"])
+        )
+    yes, no = known.confusion[0, :2], known.confusion[1, :2]
+    return {
+        "variable": variable.name,
+        "n_judged": raw["n_judged"],
+        "share": raw["share"],
+        "ci_low": raw["ci_low"],
+        "ci_high": raw["ci_high"],
+        **_named("corrected", found),
+        "sensitivity": float(yes[0] / yes.sum()) if yes.sum() else None,
+        "specificity": float(no[1] / no.sum()) if no.sum() else None,
+        "n_labelled": known.pairs.height,
+        "n_labelled_here": known.here.height,
+        **_named("ppi", own),
+        "warnings": _warnings(variable, known, people),
+    }
+
+
+def _named(name: str, estimate: Estimate | None) -> Row:
+    low, high = f"{name}_low", f"{name}_high"
+    if estimate is None:
+        return {name: None, low: None, high: None}
+    return {name: estimate.value, low: estimate.low, high: estimate.high}
+
+
+def _warnings(variable: Variable, known: _Known, people: pl.DataFrame) -> list[str]:
+    confusion = known.confusion
+    true = confusion.sum(1)
+    right = [confusion[c, c] / true[c] if true[c] else 0.0 for c in (0, 1)]
+    holds = {
+        "few_labels": min(true[0], true[1]) < FEWEST_OF_A_CLASS,
+        "no_better_than_chance": sum(right) <= 1,
+        "labels_from_elsewhere": known.here.height < FEWEST_HERE,
+        "type_not_labelled": variable.name not in OVER_ALL and "research_type" not in people.columns,
+    }
+    return [name for name, held in holds.items() if held]
+
+
+def _classes(frame: pl.DataFrame, variable: Variable) -> pl.DataFrame:
+    """Each paper's class as in `statistics.correction`; null where its label is not known."""
+    label = pl.col(variable.name)
+    own = (
+        pl.when(label == variable.positive)
+        .then(0)
+        .when(label.is_in(variable.labels) | (label == "not_applicable"))
+        .then(1)
+    )
+    if variable.name not in OVER_ALL and "research_type" in frame.columns:
+        kind = pl.col("research_type")
+        own = pl.when(kind == "Theoretical").then(2).when(kind == "Experimental").then(own)
+    return frame.select("venue", "year", "paper_id", own.cast(pl.Int64).alias("class"))
+
+
+def _confusion(pairs: pl.DataFrame) -> np.ndarray:
+    counts = np.zeros((3, 3))
+    np.add.at(counts, (pairs["class"].to_numpy(), pairs["class_engine"].to_numpy()), 1)
+    return counts
+
+
+def _counts(classes: pl.Series) -> np.ndarray:
+    return np.bincount(classes.to_numpy(), minlength=3).astype(float)
+
+
+def save(tables: Tables, rows: Sequence[Row], basis: str) -> None:
+    """Writes rows grouped by venue and year as the table `corrected_statistics`, in place of what it held.
+
+    `basis`: what they rest on; an edition whose basis is the same is not written again.
+    """
+    schema = load_table("corrected_statistics")
+    editions: dict[Edition, list[Row]] = {}
+    for row in rows:
+        editions.setdefault(Edition(row["venue"], row["year"]), []).append(row)
+    for edition, mine in editions.items():
+        frame = frame_of(
+            schema, [{k: v for k, v in row.items() if k not in ("venue", "year")} for row in mine]
+        )
+        engines = frame["engine"].unique()
+
+        # Another engine's rows of the edition stay.
+        def change(
+            current: Partition, frame: pl.DataFrame = frame, engines: pl.Series = engines
+        ) -> Partition:
+            others = current.frame.filter(~pl.col("engine").is_in(engines.to_list()))
+            return Partition(pl.concat([others, frame]), (), basis, current.version)
+
+        tables.update("corrected_statistics", edition, change)
+
+
+def basis_of(rows: Sequence[Row]) -> str:
+    """A digest of what the rows say."""
+    return digest(repr(rows))
