@@ -20,6 +20,8 @@ from reprocensus.variables import Variable
 Row = dict[str, Any]
 #: Fewer labelled papers of a group say nothing of it alone.
 FEWEST_HERE: Final = 20
+#: Sensitivity and specificity sum to little more than 1: then the confusion matrix hardly says anything.
+WEAK: Final = 0.5
 #: Fewer labelled papers with, or without, the variable leave its confusion matrix to chance.
 FEWEST_OF_A_CLASS: Final = 10
 
@@ -116,7 +118,9 @@ def _row(raw: Row, variable: Variable, known: _Known, people: pl.DataFrame) -> R
         "share": raw["share"],
         "ci_low": raw["ci_low"],
         "ci_high": raw["ci_high"],
-        **_named("corrected", found),
+        **_named("corrected", own or found),
+        "method": "ppi" if own else "confusion" if found else None,
+        **_named("confusion", found),
         "sensitivity": float(yes[0] / yes.sum()) if yes.sum() else None,
         "specificity": float(no[1] / no.sum()) if no.sum() else None,
         "n_labelled": known.pairs.height,
@@ -139,7 +143,7 @@ def _warnings(variable: Variable, known: _Known, people: pl.DataFrame) -> list[s
     right = [confusion[c, c] / true[c] if true[c] else 0.0 for c in (0, 1)]
     holds = {
         "few_labels": min(true[0], true[1]) < FEWEST_OF_A_CLASS,
-        "no_better_than_chance": sum(right) <= 1,
+        "weak_engine": sum(right) - 1 < WEAK,
         "labels_from_elsewhere": known.here.height < FEWEST_HERE,
         "type_not_labelled": variable.name not in OVER_ALL and "research_type" not in people.columns,
     }

@@ -68,7 +68,7 @@ def corrected_table(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> Tab
     )
     for name in (*by, "variable"):
         table.add_column(name, overflow="fold")
-    for name in ("n", "raw", "corrected", "by ppi", "labelled", "here"):
+    for name in ("n", "as judged", "by confusion", "by ppi", "labelled", "here"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("warnings", overflow="fold")
     for row in rows:
@@ -77,7 +77,7 @@ def corrected_table(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> Tab
             str(row["variable"]),
             str(row["n_judged"]),
             _interval(row["share"], row["ci_low"], row["ci_high"]),
-            _interval(row["corrected"], row["corrected_low"], row["corrected_high"]),
+            _interval(row["confusion"], row["confusion_low"], row["confusion_high"]),
             _interval(row["ppi"], row["ppi_low"], row["ppi_high"]),
             str(row["n_labelled"]),
             str(row["n_labelled_here"]),
