@@ -68,6 +68,36 @@ def extract(
         _print(figures)
 
 
+@app.command()
+def correction(
+    rounds: Annotated[int, typer.Option("--rounds", min=10, help="corpora of each kind")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="of everything drawn at random")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON")] = False,
+) -> None:
+    """Measure how often 95 % intervals hold the truth, raw and corrected, over corpora made at random."""
+    from dataclasses import asdict
+
+    from reprocensus.bench.correction import JUDGES, SIZES, coverage
+
+    rows = [
+        {**asdict(judge), "n_papers": n, "n_labelled": labelled, **asdict(found)}
+        for judge in JUDGES
+        for n, labelled in SIZES
+        for found in [coverage(judge, n, labelled, rounds, seed)]
+    ]
+    if as_json:
+        print(json.dumps({"rounds": rounds, "seed": seed, "coverage": rows}))
+        return
+    table = Table(
+        title=f"Share of 95 % intervals that hold the truth, {rounds} corpora each", box=SIMPLE_HEAD
+    )
+    for name in rows[0]:
+        table.add_column(name, justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{x:.3f}" if isinstance(x, float) else str(x) for x in row.values()))
+    show.console().print(table)
+
+
 def _teller(*, quiet: bool) -> Callable[[str], None]:
     """Says on standard error what is being done, once for each phase."""
     said: list[str] = []

@@ -1,6 +1,7 @@
 """Do the intervals hold what they say? Synthetic corpora whose truth is known, judged with known errors."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,18 @@ class Judge:
     specificity: float
     empirical: float = 1.0
     mistyped: float = 0.0
+
+
+#: Worlds like those of the variables: common and rare ones, good engines and one that says Yes too often.
+JUDGES: Final = (
+    Judge(0.60, 0.90, 0.95),
+    Judge(0.05, 0.90, 0.97),
+    Judge(0.85, 0.98, 0.70),
+    Judge(0.40, 0.85, 0.85, empirical=0.90, mistyped=0.02),
+    Judge(0.95, 0.97, 0.70, empirical=0.93, mistyped=0.01),
+)
+#: Papers of a corpus, and how many of them people label.
+SIZES: Final = ((1000, 150), (5000, 400))
 
 
 @dataclass(frozen=True, slots=True)
