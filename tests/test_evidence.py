@@ -282,15 +282,18 @@ def texts(shared: Path) -> list[str]:
 @pytest.mark.corpus
 def test_real_quotes_with_slips_are_found_and_false_ones_refused(shared: Path) -> None:
     *papers, other = texts(shared)[:5]
-    kept = refused = n = 0
+    kept = refused = n = n_false = 0
     for text in papers:
         held = evidence(text)
         for number, sentence in enumerate(sentences_of(text, 40)):
             n += 1
             kept += bool(held.locate(Claim(corrupted(sentence, number))))
-            refused += not held.locate(Claim(falsified(sentence, number)))
+            false = falsified(sentence, number)
+            # What is false of one reference, such as its year, can be true of another.
+            n_false += false not in text
+            refused += false not in text and not held.locate(Claim(false))
     assert kept >= 0.9 * n
-    assert refused == n
+    assert refused == n_false > 0.95 * n
     held = evidence(papers[0])
     foreign = [s for s in sentences_of(other, 100) if s not in papers[0]]
     assert [s for s in foreign if held.locate(Claim(s))] == []
