@@ -270,6 +270,11 @@ OJS = (
     b'<html><title>View of A</title><header><a href="/index.php/J/article/download/7/9">Download</a></header>'
 )
 META = b'<html><head><meta name="citation_pdf_url" content="/paper.pdf"></head>'
+#: A paper about challenges, with a login form beside it, as OJS has them.
+ABOUT = (
+    b'<html><head><title>Breaking CAPTCHAs</title><meta name="citation_pdf_url" content="/paper.pdf"></head>'
+    b"<h1>Breaking CAPTCHAs</h1><form><input type=password name=p></form>"
+)
 FRAME = b'<html><iframe src="/viewer/web/viewer.html?file=%2Fpaper.pdf"></iframe>'
 
 
@@ -283,6 +288,7 @@ FRAME = b'<html><iframe src="/viewer/web/viewer.html?file=%2Fpaper.pdf"></iframe
             "/index.php/J/article/download/7/9",
         ),
         ("/abs", META, "/paper.pdf"),
+        ("/abs", ABOUT, "/paper.pdf"),
         ("/abs", FRAME, "/paper.pdf"),
         ("/abs", b'<html><embed src="paper.pdf">', "/paper.pdf"),
     ],

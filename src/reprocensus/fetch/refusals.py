@@ -1,26 +1,9 @@
 """What a page is that came in place of what was asked for: a login, a challenge, a paper's page. Pure."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from reprocensus.errors import FetchError
 
-_CHALLENGES: Final = (
-    "just a moment",
-    "attention required",
-    "checking your browser",
-    "verify you are human",
-    "are you a robot",
-    "are you human",
-    "not a robot",
-    "security check",
-    "ddos protection",
-    "challengerequired",
-    "challenge-platform",
-    "cf-chl",
-    "captcha",
-)
-_LOGINS: Final = ("log in", "login", "sign in", "signin")
 _GONE = frozenset({404, 410})
 _FORBIDDEN = frozenset({401, 402, 403, 407, 451})
 
@@ -29,8 +12,7 @@ def refusal(where: str, status: int, headers: Mapping[str, str], body: bytes) ->
     """The failure that a status from 400 to 499 is."""
     if status in _GONE:
         return FetchError("not_found", f"{where} answered {status}: it is not there (any more)")
-    said = body[:16384].decode("utf-8", "replace").casefold()
-    if headers.get("cf-mitigated") == "challenge" or (status == 403 and _any(_CHALLENGES, said)):
+    if headers.get("cf-mitigated") == "challenge" or (status == 403 and _challenged(body)):
         return _challenge(where)
     if status == 401:
         return FetchError("login", f"{where} answered 401: it wants a login")
@@ -41,16 +23,17 @@ def refusal(where: str, status: int, headers: Mapping[str, str], body: bytes) ->
 
 def page_failure(where: str, body: bytes) -> FetchError:
     """The failure that an HTML page in place of a PDF is: `challenge`, `login` or `html`."""
+    from reprocensus.sources.barriers import barrier
     from reprocensus.sources.html import parse, text_of
 
     tree = parse(body.decode("utf-8", "replace"))
-    title, said = text_of(tree.css_first("title")).casefold(), text_of(tree.body).casefold()
-    heading = " ".join(text_of(node) for node in tree.css("h1, h2")).casefold()
-    if _any(_CHALLENGES, title, heading) or (len(said) < 2000 and _any(_CHALLENGES, said)):
+    title = text_of(tree.css_first("title"))[:60]
+    found = barrier(tree)
+    if found == "challenge":
         return _challenge(where)
-    if tree.css_first("input[type=password]") or title.startswith(_LOGINS):
-        return FetchError("login", f"{where} is a login page (“{title[:60]}”), not a PDF")
-    return FetchError("html", f"{where} is a web page (“{title[:60]}”), not a PDF")
+    if found == "login":
+        return FetchError("login", f"{where} is a login page (“{title}”), not a PDF")
+    return FetchError("html", f"{where} is a web page (“{title}”), not a PDF")
 
 
 def _challenge(where: str) -> FetchError:
@@ -61,5 +44,7 @@ def _challenge(where: str) -> FetchError:
     )
 
 
-def _any(words: tuple[str, ...], *texts: str) -> bool:
-    return any(word in text for word in words for text in texts)
+def _challenged(body: bytes) -> bool:
+    from reprocensus.sources.barriers import challenge_in_source
+
+    return challenge_in_source(body[:16384].decode("utf-8", "replace"))

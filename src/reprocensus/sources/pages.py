@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from reprocensus.errors import ListError, SourceError
+from reprocensus.sources.barriers import barrier
 from reprocensus.sources.html import Tree, absolute, attribute, parse, text_of
 from reprocensus.sources.proceedings import Page
 
@@ -21,24 +22,7 @@ _SUFFIXES: Final = frozenset({".html", ".htm", ".md", ".json", ".xml"})
 _URLS: Final = "urls.jsonl"
 _LONGEST_PAGE: Final = 64 * 2**20
 _META_WITHIN: Final = 4096
-#: What pages say that want a browser, not a reader. Matched in the visible text of pages that list nothing.
-_CHALLENGES: Final = (
-    "just a moment",
-    "verify you are human",
-    "verifying you are human",
-    "verifying your browser",
-    "checking your browser",
-    "checking if the site connection is secure",
-    "enable javascript and cookies to continue",
-    "attention required",
-    "captcha",
-    "are you a robot",
-    "unusual traffic",
-    "ddos protection",
-    "bot detection",
-)
 _REFUSALS: Final = ("403 forbidden", "access denied", "access to this page has been denied", "forbidden")
-_LOGINS: Final = ("login", "log in", "sign in", "signin", "einloggen", "anmelden")
 
 
 class Pages(Protocol):
@@ -94,13 +78,14 @@ def why_empty(page: Page) -> ListError:
     tree = parse(page.text)
     title, said = text_of(tree.css_first("title")).casefold(), text_of(tree.body).casefold()
     heading = " ".join(text_of(node) for node in tree.css("h1")).casefold()
-    if _any(_CHALLENGES, title, heading) or (len(said) < 4000 and _any(_CHALLENGES, said)):
+    found = barrier(tree)
+    if found == "challenge":
         return ListError(
             "challenge",
             f"{page.url} asks whether a person is reading (“{(title or heading)[:60]}”); it is not "
             "circumvented: save the page in a browser and name it with --listing",
         )
-    if tree.css_first("input[type=password]") or any(title.startswith(word) for word in _LOGINS):
+    if found == "login":
         return ListError(
             "login",
             f"{page.url} is a login page (“{title[:60]}”) where a list of papers should be; open it in a "
@@ -108,17 +93,13 @@ def why_empty(page: Page) -> ListError:
         )
     if not said:
         return ListError("empty_page", f"{page.url} is an empty page", transient=True)
-    if _any(_REFUSALS, title, heading):
+    if any(word in title or word in heading for word in _REFUSALS):
         return ListError("refused", f"{page.url} refuses to be read (“{(title or heading)[:60]}”)")
     return ListError(
         "no_papers",
         f"{page.url} lists no paper (“{(title or heading or said)[:60]}”): it is another page, or its layout "
         "is one that the adapter does not know",
     )
-
-
-def _any(words: Sequence[str], *texts: str) -> bool:
-    return any(word in text for word in words for text in texts)
 
 
 def _why_empty_json(page: Page, text: str) -> ListError:
