@@ -1,11 +1,14 @@
 """What tests share: the corpus beside the checkout, a Prefect API for the session, small papers made here."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -66,17 +69,25 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def reprocensus(tmp_path: Path, api: str) -> Command:
-    """Runs the command line as a user does, in another folder than the checkout."""
+    """Runs the command line in another folder than the checkout, in this process: Prefect is imported once.
+
+    That it does the same in a process of its own is seen in test_flows, test_readme and test_wheel.
+    """
+    from reprocensus.cli import main
 
     def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "reprocensus", *arguments],
-            cwd=cwd,
-            env={**os.environ, "COLUMNS": "200", **environment},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
+        out, err = io.StringIO(), io.StringIO()
+        with ExitStack() as stack:
+            stack.enter_context(redirect_stdout(out))
+            stack.enter_context(redirect_stderr(err))
+            stack.enter_context(chdir(cwd))
+            stack.enter_context(mock.patch.object(sys, "argv", ["reprocensus", *arguments]))
+            # What a run leaves in the environment ends with it.
+            stack.enter_context(mock.patch.dict(os.environ, {"COLUMNS": "200", **environment}))
+            with pytest.raises(SystemExit) as ended:
+                main()
+        return subprocess.CompletedProcess(
+            arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue()
         )
 
     return run
