@@ -49,14 +49,20 @@ def start(papers: Path, store: Path, mark: str, **environment: str) -> "subproce
     )
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where runs that bring their own Prefect API keep its database, which takes long to make."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_outlives_a_run_that_is_stopped(
-    papers: Path, tmp_path: Path, sign: signal.Signals, monkeypatch: pytest.MonkeyPatch, reprocensus: Command
+    papers: Path, tmp_path: Path, home: Path, sign: signal.Signals, monkeypatch: pytest.MonkeyPatch, api: str
 ) -> None:
     """The run brings its own Prefect API here; that server and the workers must go with it."""
     monkeypatch.delenv("PREFECT_API_URL")
     store, mark = tmp_path / "s", f"mark-{sign.name}-{os.getpid()}"
-    process = start(papers, store, mark, PREFECT_HOME=str(tmp_path / "prefect"))
+    process = start(papers, store, mark, PREFECT_HOME=str(home))
     wait_for(lambda: any(store.glob("journal/**/*-documents.parquet")) or process.poll() is not None, 120)
     assert process.poll() is None, "it ended before it could be stopped"
     assert len(processes_with(mark)) > 2
