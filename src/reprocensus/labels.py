@@ -1,7 +1,7 @@
 """Labels that people (or another census) gave papers, read from a file.
 
 - JSON lines with `id`, `labels` (variable to label) and, if known, `responses` (variable to quote or reason);
-- JSON lines with `title`, `human` and `llm_runs`, in the code of Gundersen's surveys: see `decoded`;
+- JSON lines with `title`, `human` and `llm_runs`, in the code of Gundersen's surveys: see `spellings`;
 - CSV with a column `paper_id` or `title`, and one a variable, with labels or that code.
 """
 
@@ -16,8 +16,8 @@ from reprocensus.errors import UsageError
 from reprocensus.records import COMMON_LABELS
 from reprocensus.variables import Variable
 
-#: Other names for a variable.
-_ALIASES = {"affiliation": "researcher_affiliation"}
+#: Other names that files have for a variable.
+VARIABLE_ALIASES = {"affiliation": "researcher_affiliation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +63,32 @@ def read_labels(path: Path, variables: Sequence[Variable]) -> list[LabelledPaper
     return papers
 
 
-def decoded(value: Any, variable: Variable) -> str:
-    """A label from its name or its code: 1 is Yes and 0 No; else the number counts the variable's labels.
+def spellings(variable: Variable) -> dict[str, str]:
+    """What files write for a label, case-folded -> the label: its name, or its code.
 
-    So of research type 1 is Theoretical; of affiliation 0, 1, 2 are Academia, Collaboration, Industry.
+    Code 1 is Yes and 0 is No; of other variables a code counts their labels from 0. So of research type 1 is
+    Theoretical; of affiliation 0, 1, 2 are Academia, Collaboration, Industry.
+    """
+    order = ("No", "Yes") if set(variable.labels) == {"Yes", "No"} else variable.labels
+    names = {label.casefold(): label for label in (*variable.labels, *COMMON_LABELS)}
+    return names | {str(code): label for code, label in enumerate(order)}
+
+
+def decoded(value: Any, variable: Variable) -> str:
+    """A label from its name or its code (`spellings`).
 
     Raises:
         ValueError: it is neither.
     """
     word = str(value).strip()
-    for label in (*variable.labels, *COMMON_LABELS):
-        if word.casefold() == label.casefold():
-            return label
-    order = ("No", "Yes") if set(variable.labels) == {"Yes", "No"} else variable.labels
-    if word.isdecimal() and int(word) < len(order):
-        return order[int(word)]
-    raise ValueError(f"{word!r} is no label of {variable.name}: {', '.join(variable.labels)}")
+    label = spellings(variable).get(word.casefold())
+    if label is None:
+        raise ValueError(f"{word!r} is no label of {variable.name}: {', '.join(variable.labels)}")
+    return label
 
 
 def _of_csv(row: Mapping[str, Any], known: Mapping[str, Variable]) -> dict[str, Any]:
-    named = {_ALIASES.get(key, key): value for key, value in row.items() if key}
+    named = {VARIABLE_ALIASES.get(key, key): value for key, value in row.items() if key}
     labels = {name: value for name, value in named.items() if name in known and value not in (None, "")}
     return {"id": named.get("paper_id"), "title": named.get("title"), "labels": labels}
 
@@ -102,5 +108,5 @@ def _paper(row: Mapping[str, Any], known: Mapping[str, Variable]) -> LabelledPap
 
 
 def _decoded(given: Mapping[str, Any], known: Mapping[str, Variable]) -> dict[str, str]:
-    named = {_ALIASES.get(name, name): value for name, value in given.items()}
+    named = {VARIABLE_ALIASES.get(name, name): value for name, value in given.items()}
     return {name: decoded(value, known[name]) for name, value in named.items() if name in known}

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from reprocensus.errors import UsageError
-from reprocensus.records import COMMON_LABELS, UNKNOWN
+from reprocensus.labels import VARIABLE_ALIASES, spellings
+from reprocensus.records import UNKNOWN
 from reprocensus.variables import Variable
 
 #: Our name for a column -> what files call it; the first that a file has is taken.
@@ -25,15 +26,13 @@ COLUMNS = {
 }
 #: A struct column of a file that holds the labels.
 _NESTED = ("labels", "human")
-#: Variables that files call otherwise.
-_VARIABLES = {"affiliation": "researcher_affiliation"}
 _ALL = tuple(COLUMNS)
 
 
 def normalised(raw: pl.DataFrame, variables: Sequence[Variable]) -> pl.DataFrame:
     """A file's rows in the one shape. Understands one row a paper, and one row a paper and variable.
 
-    Codes: 1 is Yes and 0 is No; of other variables a code counts their labels from 0; -1 is unknown.
+    Labels may be written as `labels.spellings` knows them; -1 is unknown.
 
     Raises:
         UsageError: the file has no labels, or a label that its variable does not have.
@@ -45,7 +44,7 @@ def normalised(raw: pl.DataFrame, variables: Sequence[Variable]) -> pl.DataFrame
     if nested:
         inside = [field.name for field in raw.schema[nested].fields]  # type: ignore[attr-defined]
         raw = raw.drop([n for n in inside if n in raw.columns]).unnest(nested)
-    raw = raw.rename({old: new for old, new in _VARIABLES.items() if old in raw.columns})
+    raw = raw.rename({old: new for old, new in VARIABLE_ALIASES.items() if old in raw.columns})
     present = [v for v in variables if v.name in raw.columns]
     if not present:
         raise UsageError(
@@ -93,19 +92,14 @@ def _with_edition(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _labels(raw: pl.DataFrame, variable: Variable) -> pl.Expr:
-    names = {label.casefold(): label for label in variable.labels + COMMON_LABELS}
-    codes = (
-        {"1": "Yes", "0": "No"}
-        if set(variable.labels) == {"Yes", "No"}
-        else {str(code): label for code, label in enumerate(variable.labels)}
-    )
-    known = {**names, **codes, "-1": UNKNOWN}
+    known = spellings(variable) | {"-1": UNKNOWN}
     column = raw[variable.name].cast(pl.String).str.strip_chars().str.to_lowercase()
     stray = sorted(set(column.drop_nulls().unique()) - set(known) - {""})
     if stray:
         raise UsageError(
             f"the file has labels of {variable.name} that it does not have: {', '.join(stray[:5])}; known: "
-            f"{', '.join(variable.all_labels)}, or the codes {', '.join(codes)} and -1 for unknown"
+            f"{', '.join(variable.all_labels)}, or the codes {', '.join(filter(str.isdecimal, known))} and "
+            "-1 for unknown"
         )
     label = pl.col(variable.name).cast(pl.String).str.strip_chars().str.to_lowercase()
     return label.replace_strict(known, default=None, return_dtype=pl.String).alias(variable.name)
