@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import cast
@@ -16,6 +16,7 @@ from reprocensus.records import Edition
 from reprocensus.settings import Settings
 from reprocensus.sources import SourceOptions, gather, list_edition, venues
 from reprocensus.sources.history import History, merged, shrunk
+from reprocensus.sources.html import collapse
 from reprocensus.sources.listing import Listing, list_online
 from reprocensus.sources.pages import decode, why_empty
 from reprocensus.sources.proceedings import Found, Listed, Page, Proceedings, Venue
@@ -180,12 +181,29 @@ def test_a_paper_without_a_pdf_is_listed_with_its_landing_page() -> None:
         ('<meta charset="iso-8859-2">Šárka'.encode("iso-8859-2"), "", '<meta charset="iso-8859-2">Šárka'),
         ("﻿é".encode(), "", "é"),
         ("é".encode("utf-16"), "", "é"),
+        ("<p>é".encode("utf-16-le"), "", "<p>é"),
         ("日本".encode("shift_jis"), "text/html; charset=Shift_JIS", "日本"),
         (b"\xe9", "text/html; charset=no-such", "é"),
     ],
 )
 def test_text_is_decoded_as_it_was_meant(data: bytes, header: str, text: str) -> None:
     assert decode(data, header) == text
+
+
+def test_a_page_cut_in_half_is_noticed_though_it_was_never_listed_before(tmp_path: Path) -> None:
+    file = tmp_path / "icml-2016.html"
+    whole = f"<html><body>{volume(48, ICML16, 'one16', 'two16')}</body></html>"
+    file.write_text(whole)
+    options = SourceOptions(listing=(str(file),))
+    assert list_edition("icml/2016", options).problems == ()
+    file.write_text(whole[: whole.index("two16")])
+    cut = list_edition("icml/2016", options)
+    assert ([p.kind for p in cut.problems], len(cut.papers)) == (["cut_off"], 1)
+    assert list_edition("icml/2016", replace(options, accept_fewer=True)).problems == ()
+
+
+def test_titles_carry_no_control_characters() -> None:
+    assert collapse("A\x1b[2J \x00b\u200bc\td\x9f\n") == "A[2J bc d"
 
 
 def of_keys(names: str, *, whole: bool = True) -> Listing:
@@ -323,6 +341,25 @@ def test_list_prints_json_lines_and_remembers(reprocensus: Command, saved: Path,
     refused = reprocensus("list", "icml/2016", "--listing", str(short), "--json")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "login" in refused.stderr
+
+
+def test_listing_takes_all_files_that_follow_it(reprocensus: Command, saved: Path, tmp_path: Path) -> None:
+    pages = [str(tmp_path / name) for name in ("a.html", "b.html")]
+    for page, name in zip(pages, ("one16", "two16"), strict=True):
+        Path(page).write_text(volume(48, ICML16, name))
+    for args in (
+        ("icml/2016", "--listing", *pages),
+        ("--listing", *pages, "icml/2016"),
+        ("--listing", pages[0], f"--listing={pages[1]}", "icml/2016", "--json"),
+    ):
+        done = reprocensus("list", *args, "--json")
+        assert (done.returncode, len(done.stdout.splitlines())) == (0, 2), done.stderr
+    # Of several editions each takes the files that are its own.
+    args = ("icml/2015", "icml/2016", "--listing", *pages, str(saved / "b.html"))
+    planned = reprocensus("plan", *args, "--json")
+    assert [one["papers"] for one in json.loads(planned.stdout)["listings"]] == [1, 2], planned.stderr
+    assert planned.returncode == 0
+    assert reprocensus("plan", "icml/2016", "--tracks", "mian").returncode == 2
 
 
 def test_a_failed_listing_is_a_row_until_it_is_mended(

@@ -73,7 +73,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="print the ver
         raise typer.Exit
 
 
-@app.command()
+@app.command(cls=listing.WithListing)
 def run(
     sources: Sources = None,
     store: StoreOption = None,
@@ -131,7 +131,7 @@ def run(
 listing.add_commands(app)
 
 
-@app.command()
+@app.command(cls=listing.WithListing)
 def plan(
     sources: Sources = None,
     store: StoreOption = None,

@@ -1,14 +1,16 @@
 """The commands about sources: which venues there are, and what an edition lists."""
 
 import json
+import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperCommand
 
 from reprocensus.cli import show
 from reprocensus.errors import StoreError
@@ -16,16 +18,32 @@ from reprocensus.records import Paper
 from reprocensus.settings import load_settings
 from reprocensus.sources import SourceOptions, list_edition, venues
 from reprocensus.sources.history import History
-from reprocensus.sources.listing import Listing
+from reprocensus.sources.listing import TRACKS, Listing
 from reprocensus.sources.online import OnlinePages
 from reprocensus.storage import open_storage
 
+_LISTING: Final = "--listing"
+#: What is a source and no saved page, also after `--listing`: `icml/2016`, `manifest:FILE`.
+_SOURCE: Final = re.compile(r"[a-z][\w-]*/\d{1,4}|[a-z]+:.*", re.IGNORECASE)
+
+
+def _known_tracks(tracks: str) -> str:
+    if tracks not in TRACKS:
+        raise typer.BadParameter(f"{tracks!r} is neither main nor all")
+    return tracks
+
+
 TracksOption = Annotated[
-    str, typer.Option("--tracks", help="main, or all: workshops, demos, datasets and benchmarks too")
+    str,
+    typer.Option(
+        "--tracks",
+        callback=_known_tracks,
+        help="main, or all: workshops, demos, datasets and benchmarks too",
+    ),
 ]
 ListingOption = Annotated[
     list[str] | None,
-    typer.Option("--listing", help="saved pages instead of the network: a file or folder; may be repeated"),
+    typer.Option(_LISTING, help="saved pages instead of the network: files and folders; may be repeated"),
 ]
 AcceptOption = Annotated[
     bool, typer.Option("--accept-fewer", help="take a listing that has fewer papers than before")
@@ -36,10 +54,35 @@ StoreOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="print results as JSON")]
 
 
+class WithListing(TyperCommand):
+    """A command whose `--listing` takes all files and folders after it, as a shell's `*` gives them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Writes the option's name before each of them, since click's options take one value."""
+        return super().parse_args(ctx, _spread(args))
+
+
+def _spread(args: Sequence[str]) -> list[str]:
+    spread: list[str] = []
+    # Click takes the first value itself; those after it may be `more`.
+    first = more = False
+    for arg in args:
+        if arg.startswith("-"):
+            first, more = arg == _LISTING, arg.startswith(f"{_LISTING}=")
+        elif first:
+            first, more = False, True
+        elif more and not _SOURCE.fullmatch(arg):
+            spread.append(_LISTING)
+        else:
+            more = False
+        spread.append(arg)
+    return spread
+
+
 def add_commands(app: typer.Typer) -> None:
     """Adds the commands to the application."""
     app.command("sources")(sources)
-    app.command("list")(list_)
+    app.command("list", cls=WithListing)(list_)
 
 
 def sources(as_json: JsonOption = False) -> None:

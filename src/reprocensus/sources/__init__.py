@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,7 @@ from reprocensus.errors import ListError, SourceError
 from reprocensus.records import Edition, Paper
 from reprocensus.sources.history import History, shrunk
 from reprocensus.sources.listing import TRACKS, Listing, list_online, list_saved
-from reprocensus.sources.pages import Pages, SavedPages
+from reprocensus.sources.pages import CUT_OFF, Pages, SavedPages
 from reprocensus.sources.proceedings import Proceedings, Venue
 
 #: In bytes, percent-encoded: file systems take 255 for a name, and locks add the path's other parts.
@@ -32,7 +32,8 @@ _EDITION: Final = re.compile(r"([a-z][\w-]*)/(\d{1,4})", re.IGNORECASE)
 class SourceOptions:
     """What the caller says about a source that does not say it itself.
 
-    `tracks` and `listing` (saved pages) are for editions. `online` is the way to their pages, `history` what
+    `tracks` and `listing` (saved pages) are for editions; with `mixed` the pages are of several editions, and
+    one of another is no mistake. `online` is the way to their pages, `history` what
     they listed before; without them editions are read from saved pages alone, and nothing is compared.
     """
 
@@ -43,6 +44,7 @@ class SourceOptions:
     accept_fewer: bool = False
     online: Pages | None = None
     history: History | None = None
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,9 @@ def gather(sources: Iterable[str], options: SourceOptions, limit: int | None = N
     """
     papers: dict[str, Paper] = {}
     gathered = Gathered([])
+    sources = list(sources)
+    if sum(bool(_EDITION.fullmatch(source)) for source in sources) > 1:
+        options = replace(options, mixed=True)
     for source in sources:
         for paper in _list(source, options, gathered):
             before = papers.setdefault(paper.paper_id, paper)
@@ -150,7 +155,8 @@ def list_edition(source: str, options: SourceOptions) -> Listing:
     if options.tracks not in TRACKS:
         raise SourceError(f"--tracks {options.tracks}: main or all")
     if options.listing:
-        listing = list_saved(adapter, word, year, SavedPages(options.listing), source, options.tracks)
+        pages = SavedPages(options.listing, mixed=options.mixed)
+        listing = list_saved(adapter, word, year, pages, source, options.tracks)
     elif options.online:
         listing = list_online(adapter, word, year, options.online, source, options.tracks)
     else:
@@ -159,7 +165,9 @@ def list_edition(source: str, options: SourceOptions) -> Listing:
 
 
 def _compared(listing: Listing, options: SourceOptions) -> Listing:
-    if options.history is None or options.accept_fewer or not listing.by_page:
+    if options.accept_fewer:
+        return listing.without_problem(CUT_OFF)
+    if options.history is None or not listing.by_page:
         return listing
     problem = shrunk(options.history.read(listing.edition), listing)
     return listing.with_problem(problem) if problem else listing

@@ -16,6 +16,8 @@ from reprocensus.keys import digest, slug
 __all__ = ["Node", "Tree", "absolute", "attribute", "collapse", "parse", "text_of", "title_key"]
 
 _LONGEST_KEY: Final = 80
+#: Zero-width spaces, and control characters, which would command a terminal. White space is `split`'s.
+_UNSEEN: Final = {code: None for code in (*range(32), *range(127, 160), 0x200B) if not chr(code).isspace()}
 #: What may stand in an address as it is: RFC 3986's delimiters, and % because it is quoted already.
 _SAFE: Final = "/%:=&?~#+!$,;'@()*[]"
 
@@ -41,8 +43,8 @@ def _said(node: Node) -> str:
 
 
 def collapse(text: str) -> str:
-    """Runs of white space, no-break spaces included, as one space; none at the ends."""
-    return " ".join(text.replace("\u200b", "").split())
+    """Runs of white space, no-break spaces included, as one; none at the ends. No control characters."""
+    return " ".join(text.translate(_UNSEEN).split())
 
 
 def attribute(node: Node | None, name: str) -> str:

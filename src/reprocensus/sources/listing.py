@@ -16,7 +16,7 @@ from reprocensus.errors import ListError, PaperError, SourceError
 from reprocensus.keys import digest, slug
 from reprocensus.records import Edition, Paper
 from reprocensus.sources.html import parse, text_of
-from reprocensus.sources.pages import Pages, SavedPage, SavedPages, same_address, why_empty
+from reprocensus.sources.pages import Pages, SavedPage, SavedPages, same_address, why_cut, why_empty
 from reprocensus.sources.proceedings import HasSide, Listed, Page, Proceedings, SaysYear
 
 #: An edition with more pages than this is a loop.
@@ -40,6 +40,10 @@ class Listing:
     notes: tuple[str, ...] = ()
     left_out: int = 0
     whole: bool = True
+
+    def without_problem(self, kind: str) -> "Listing":
+        """The listing without the problems of that kind."""
+        return replace(self, problems=tuple(problem for problem in self.problems if problem.kind != kind))
 
     def with_problem(self, problem: ListError) -> "Listing":
         """The listing with one more problem."""
@@ -72,6 +76,8 @@ class _Reading:
         self.notes += found.notes
         if not (found.papers or found.more or found.side or found.seen):
             self.problems.append(why_empty(page))
+        elif cut := why_cut(page):
+            self.problems.append(cut)
         if found.papers:
             # Saved pages may have no address of their own and share the edition's.
             self.by_page[page.url] = (*self.by_page.get(page.url, ()), *found.papers)

@@ -7,7 +7,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -20,8 +20,18 @@ from reprocensus.sources.proceedings import Page
 #: Files of a folder that can be pages: HTML, a PMLR volume's posts, OpenReview's JSON, the Anthology's XML.
 _SUFFIXES: Final = frozenset({".html", ".htm", ".md", ".json", ".xml"})
 _URLS: Final = "urls.jsonl"
+#: The kind of failure that a page without its end is.
+CUT_OFF: Final = "cut_off"
+#: Scripts and comments may follow the end.
+_END_WITHIN: Final = 2**16
 _LONGEST_PAGE: Final = 64 * 2**20
 _META_WITHIN: Final = 4096
+_UTF16: Final = (
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
 _REFUSALS: Final = ("403 forbidden", "access denied", "access to this page has been denied", "forbidden")
 
 
@@ -43,10 +53,11 @@ def same_address(url: str) -> str:
 def decode(data: bytes, content_type: str = "") -> str:
     """A page's text. Bytes that are valid UTF-8 are UTF-8, whatever the header or the page says.
 
+    Unless they begin with UTF-16's byte order mark or with a `<` of two bytes.
     Else the byte order mark, the header's charset, the page's own, and at last Windows-1252 decide; what none
     of them can read becomes U+FFFD.
     """
-    for mark, name in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+    for mark, name in _UTF16:
         if data.startswith(mark):
             return data.decode(name, "replace")
     try:
@@ -68,6 +79,19 @@ def _decoded(data: bytes, charset: str) -> str:
         name = "cp1252"
     # As browsers do: what calls itself Latin-1 or ASCII has the quotes and dashes of Windows-1252.
     return data.decode("cp1252" if name in ("iso8859-1", "ascii") else name, "replace")
+
+
+def why_cut(page: Page) -> ListError | None:
+    """Why a page that lists papers may not list them all: its end is missing. None if it is there."""
+    head, tail = page.text[:_META_WITHIN].casefold(), page.text[-_END_WITHIN:].casefold()
+    if "<html" not in head or "</html" in tail or "</body" in tail:
+        return None
+    return ListError(
+        CUT_OFF,
+        f"{page.url} ends in the middle, without </body> or </html>: papers may be missing; save it again, "
+        "or run again with --accept-fewer if it is whole",
+        transient=True,
+    )
 
 
 def why_empty(page: Page) -> ListError:
@@ -132,14 +156,17 @@ class SavedPage:
 class SavedPages:
     """Pages saved in files and folders, and their addresses as `urls.jsonl` or the pages themselves say."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        """Reads the pages. Raises `SourceError` if a path is missing or holds none."""
+    def __init__(self, paths: Sequence[str], *, mixed: bool = False) -> None:
+        """Reads the pages. Raises `SourceError` if a path is missing or holds none.
+
+        A file that is named must be of the edition that is listed, unless they are `mixed`.
+        """
         self.pages: list[SavedPage] = []
         for path in paths:
             found = list(_read(Path(path).expanduser()))
             if not found:
                 raise SourceError(f"--listing {path}: no page there ({', '.join(sorted(_SUFFIXES))})")
-            self.pages += found
+            self.pages += [replace(page, named=False) for page in found] if mixed else found
         self._by_url = {same_address(saved.page.url): saved.page for saved in self.pages if saved.page.url}
 
     def get(self, url: str) -> Page:
