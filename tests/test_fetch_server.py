@@ -147,6 +147,8 @@ STATUS = "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
         ([answer(b"", "302 Found", Location="/x")], "redirects", 1),
         ([answer(b"", "302 Found", Location="file:///etc/passwd")], "bad_location", 1),
         ([answer(b"", "302 Found", Location="http://u:secret@host/")], "bad_location", 1),
+        ([answer(b"", "302 Found", Location="http://xn--/")], "bad_location", 1),
+        ([answer(b"", "302 Found", Location="http://[::1")], "bad_location", 1),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )  # fmt: skip
@@ -167,6 +169,36 @@ def test_what_comes_is_a_pdf_or_a_failure_of_its_own_kind(
         server.on("/x", GOOD)
         assert kind(*fetch(tmp_path, url)) == "Fetched", "a later run succeeds"
     assert all(agent.startswith("reprocensus/") for agent in server.agents)
+
+
+def test_a_pause_longer_than_may_be_waited_for_ends_the_run(server: Server, tmp_path: Path) -> None:
+    for pace, kinds in (
+        ("1000000000", {"Fetched", "rate_limited"}),
+        ("nan", {"Fetched"}),
+        ("inf", {"Fetched"}),
+        ("-5", {"Fetched"}),
+    ):
+        server.on("/robots.txt", answer(f"User-agent: *\nCrawl-delay: {pace}\n".encode()))
+        wants = [server.on(f"/{n}", GOOD) for n in range(4)]
+        started = time.monotonic()
+        outcomes = fetch(tmp_path / pace, *wants, fetch_max_wait_s=0.2)
+        assert {kind(outcome) for outcome in outcomes} == kinds
+        assert time.monotonic() - started < 5
+        later = [o.retry_at for o in outcomes if isinstance(o, FetchError)]
+        assert all(moment and moment > datetime.now(UTC) + timedelta(days=20) for moment in later)
+
+
+def test_a_robots_txt_that_is_too_large_forbids(server: Server, tmp_path: Path) -> None:
+    server.on("/robots.txt", answer(b"User-agent: *\nDisallow: /x\n" + b"# x\n" * (3 * 2**20)))
+    (outcome,) = fetch(tmp_path, server.on("/x", GOOD))
+    assert (kind(outcome), server.asked["/x"]) == ("robots_unreachable", 0)
+
+
+def test_a_page_that_moves_its_reader_on_is_followed(server: Server, tmp_path: Path) -> None:
+    server.on("/paper.pdf", GOOD)
+    page = b"<html><head><meta http-equiv=Refresh content=\"0; URL='/paper.pdf'\"></head>"
+    (outcome,) = fetch(tmp_path, server.on("/x", answer(page)))
+    assert kind(outcome) == "Fetched"
 
 
 def test_a_slow_trickle_and_silence_end(server: Server, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ class Client:
             if response.status not in _REDIRECTS:
                 return response
             seen.append(url)
-            url = str(httpx.URL(url).join(response.headers["location"]))
+            url = _joined(url, response.headers["location"])
             if url in seen or len(seen) > _MOST_REDIRECTS:
                 what = "in a circle" if url in seen else f"more than {_MOST_REDIRECTS} times"
                 raise FetchError("redirects", f"{public(seen[0])} leads {what}, last to {public(url)}")
@@ -175,6 +175,9 @@ class Client:
                 ) from error
             if error.transient or error.kind == "refused_address":
                 raise
+            if error.kind == "too_large":
+                # There is one, and what it forbids is not known.
+                raise FetchError("robots_unreachable", f"{error}; nothing is asked of {host}") from error
             return None
 
     async def _patiently(self, host: str, url: str, headers: Mapping[str, str], most_bytes: int) -> Response:
@@ -213,15 +216,21 @@ class Client:
             except httpx.DecodingError as error:
                 broken = f"{public(url)} is not encoded as its Content-Encoding says: {error}"
                 raise FetchError("bad_encoding", broken) from error
-            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
                 raise FetchError("bad_location", f"{public(url)}: {error}") from error
             except httpx.RemoteProtocolError as error:
+                if "location header" in str(error):
+                    # Httpx looks where a redirect leads though it is not to follow it.
+                    raise FetchError("bad_location", f"{public(url)}: {error}") from error
                 # Httpx has no class of its own for a body that ends before its Content-Length.
                 kind = "truncated" if "message body" in str(error) else "connection"
                 raise _AgainError(FetchError(kind, f"{public(url)}: {error}", transient=True)) from error
             except httpx.TransportError as error:
                 lost = f"{public(url)}: {type(error).__name__}: {error}".removesuffix(": ")
                 raise _AgainError(FetchError("connection", lost, transient=True)) from error
+            finally:
+                if (pace := self._asked_pace(host)) > self._settings.fetch_max_wait_s:
+                    self._leave_alone(host, pace)
 
     async def _send(self, host: str, url: str, headers: Mapping[str, str], most_bytes: int) -> Response:
         timeout = self._settings.fetch_timeout_s
@@ -279,10 +288,17 @@ class Client:
 
     def _limit(self, host: str) -> HostLimit:
         limit = limit_for(host, self._settings)
-        asked = max((rules.interval_s for rules in self._hosts[host].rules.values()), default=0.0)
+        asked, longest = self._asked_pace(host), self._settings.fetch_max_wait_s
         if asked <= limit.interval_s:
             return limit
-        return limit.model_copy(update={"interval_s": asked, "at_once": 1})
+        # A longer pause than may be waited for is kept by leaving the host alone after a request.
+        return limit.model_copy(
+            update={"interval_s": min(asked, max(longest, limit.interval_s)), "at_once": 1}
+        )
+
+    def _asked_pace(self, host: str) -> float:
+        """The pause in seconds that the host's robots.txt asks for."""
+        return max((rules.interval_s for rules in self._hosts[host].rules.values()), default=0.0)
 
 
 def user_agent(settings: Settings) -> str:
@@ -309,11 +325,20 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads. Raises `FetchError`."""
+    try:
+        return str(httpx.URL(url).join(location))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise FetchError("bad_location", f"{public(url)} leads to no address: {error}") from error
+
+
 def _check(url: str) -> str:
     """The host of an address that may be asked for. Raises `FetchError`."""
     try:
         parsed = httpx.URL(url)
-        host = host_of(url)
+        # Httpx decodes an international host when it is asked for it, and not before.
+        host = parsed.host and host_of(url)
     except (httpx.InvalidURL, ValueError) as error:
         raise FetchError("bad_location", f"{public(url)!r} is no address: {error}") from error
     if parsed.scheme not in ("http", "https") or not host:

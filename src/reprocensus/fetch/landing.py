@@ -53,6 +53,9 @@ def _candidates(body: bytes, url: str) -> Iterator[str | None]:
         for node in tree.css(selector):
             yield absolute(url, attribute(node, "content"))
     yield rewritten(url)
+    for node in tree.css('meta[http-equiv="refresh" i]'):
+        _, _, there = attribute(node, "content").partition("=")
+        yield absolute(url, there.strip(" '\""))
     for selector in _FRAMES:
         for node in tree.css(selector):
             yield _framed(absolute(url, attribute(node, "src") or attribute(node, "data")), url)

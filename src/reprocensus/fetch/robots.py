@@ -1,6 +1,7 @@
 """What a host's robots.txt allows, by RFC 9309."""
 
 from dataclasses import dataclass
+from math import isfinite
 from time import monotonic
 from typing import Final
 
@@ -12,6 +13,7 @@ ROBOT: Final = "reprocensus"
 MOST_BYTES: Final = 500 * 1024
 #: RFC 9309, section 2.4: a copy is not used longer than a day.
 _FRESH_S: Final = 24 * 3600
+_LONGEST_PACE_S: Final = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,11 @@ class Rules:
         if self.parsed is None:
             return 0.0
         rate = self.parsed.request_rate(ROBOT)
-        paces = [self.parsed.crawl_delay(ROBOT) or 0.0]
+        paces = [float(self.parsed.crawl_delay(ROBOT) or 0.0)]
         if rate is not None and rate.requests:
             paces.append(rate.seconds / rate.requests)
-        return float(max(paces))
+        # No pace is what cannot be waited for, nor what is no number.
+        return min(max((pace for pace in paces if isfinite(pace)), default=0.0), _LONGEST_PACE_S)
 
 
 def parse_rules(body: bytes | None) -> Rules:
