@@ -11,7 +11,7 @@ MODULES = sorted(SRC.rglob("*.py"))
 FLOWS = sorted((ROOT / "flows").rglob("*.py"))
 
 #: Modules of the command line that hold commands.
-COMMANDS = ("analysis", "audit", "bench", "imports", "listing", "statistics")
+COMMANDS = ("analysis", "audit", "bench", "dialogue", "imports", "listing", "review", "statistics")
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [
     {"errors", "records", "outcome", "validation"},
@@ -51,6 +51,7 @@ LAYERS = [
         "imports",
         "labels",
         "audit",
+        "review",
     },
     {"census", "bench"},
     {"cli"},
@@ -59,7 +60,7 @@ LAYERS = [
 PURE = (
     LAYERS[0]
     | LAYERS[1]
-    | {"plan", "rows", "bench/quality"}
+    | {"plan", "rows", "bench/quality", "review/sampling"}
     | {f"statistics/{path.stem}" for path in (SRC / "statistics").glob("*.py")}
 )
 #: Library -> the only modules that may import it.

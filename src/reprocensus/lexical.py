@@ -18,7 +18,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reprocensus.reading import Reading, Sentence
-from reprocensus.records import NOT_APPLICABLE, UNKNOWN, Answer, Claim, Document, SectionKind
+from reprocensus.records import NOT_APPLICABLE, UNKNOWN, Answer, Claim, Document, Extracted, SectionKind
 from reprocensus.variables import Cue, Gate, Rules, Variable
 
 MAX_CLAIMS = 3
@@ -200,3 +200,15 @@ def _closed(
         for number in reading.holding(gate.unless_words)
         if number not in mute and reading.sections[reading.sentences[number].section].kind in rules.sections
     )
+
+
+def places(extracted: Extracted, variable: Variable, limit: int) -> list[Sentence]:
+    """The sentences that weigh most by the variable's cues, for it or against, in the paper's order."""
+    rules = variable.rules
+    reading = Reading(extracted, frozenset(rules.all_sections))
+    weights: dict[int, float] = {}
+    for cue in rules.cues:
+        for number, _, weight in _shows(cue, rules, reading, ()):
+            weights[number] = max(weights.get(number, 0.0), abs(weight))
+    best = sorted(weights, key=lambda number: (-weights[number], number))[:limit]
+    return [reading.sentences[number] for number in sorted(best)]

@@ -11,7 +11,7 @@ import typer
 
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
-from reprocensus.cli import analysis, audit, bench, imports, listing, show, statistics
+from reprocensus.cli import analysis, audit, bench, imports, listing, review, show, statistics
 from reprocensus.cli.options import JsonOption, StoreOption
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
@@ -223,6 +223,7 @@ def variables(as_json: JsonOption = False) -> None:
 analysis.add_to(app)
 imports.add_to(app)
 audit.add_to(app)
+review.add_to(app)
 statistics.add_to(app)
 
 

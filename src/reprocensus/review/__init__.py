@@ -1,0 +1,1 @@
+"""Review: which verdicts a person should look at, what to show of them, and the person's labels."""
