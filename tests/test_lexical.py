@@ -3,7 +3,6 @@
 import time
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +11,10 @@ from hypothesis import strategies as st
 from reprocensus.lexical import MAX_CLAIM, MAX_CLAIMS, judge_paper
 from reprocensus.reading import Reading
 from reprocensus.records import Answer, Document, Extracted, Section, SectionKind
+from reprocensus.schemas import load_variables
 from reprocensus.sentences import sentence_spans
-from reprocensus.variables import Variable, parse_variable
+from reprocensus.variables import Variable
 
-FILES = Path(__file__).parents[1] / "schemas" / "variables"
 FRONT, BODY = SectionKind.FRONT, SectionKind.BODY
 REFERENCES, APPENDIX = SectionKind.REFERENCES, SectionKind.APPENDIX
 Part = tuple[SectionKind, str, str]
@@ -23,8 +22,7 @@ Part = tuple[SectionKind, str, str]
 
 @cache
 def variables() -> tuple[Variable, ...]:
-    files = sorted(FILES.glob("*.toml"))
-    return tuple(parse_variable(file.read_bytes(), file.name) for file in files)
+    return load_variables()
 
 
 def paper(*parts: Part) -> Document:

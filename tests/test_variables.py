@@ -22,6 +22,7 @@ NAMES = [
     "experiment_setup",
 ]
 SCORED = set(NAMES) - {"research_type", "researcher_affiliation"}
+LISTS = FILES.parent / "affiliations.toml"
 
 
 def source(name: str) -> str:
@@ -29,7 +30,7 @@ def source(name: str) -> str:
 
 
 def load(name: str) -> Variable:
-    return parse_variable(source(name).encode(), f"{name}.toml")
+    return parse_variable(source(name).encode(), f"{name}.toml", LISTS.read_bytes())
 
 
 def test_the_folder_holds_the_nine_in_order() -> None:
@@ -111,3 +112,48 @@ def test_terms_match_as_whole_words_in_any_spelling() -> None:
 
 def test_no_file_names_a_place_on_this_machine() -> None:
     assert not any(str(Path.home()) in source(name) for name in NAMES)
+
+
+def test_a_list_is_put_in_and_its_digest_counts() -> None:
+    data, lists = source("researcher_affiliation").encode(), LISTS.read_bytes()
+    variable = parse_variable(data, "x", lists)
+    assert any("DeepMind" in cue.terms for cue in variable.rules.cues)
+    assert parse_variable(data, "x", lists + b"\n# changed\n").sha != variable.sha
+    plain = source("pseudocode").encode()
+    assert parse_variable(plain, "x", lists).sha == parse_variable(plain, "x").sha
+
+
+def test_a_list_that_is_not_there_is_named() -> None:
+    data = source("researcher_affiliation").encode()
+    with pytest.raises(SchemaError, match="no file of lists"):
+        parse_variable(data, "x")
+    with pytest.raises(SchemaError, match="no list 'research'; known: firms"):
+        parse_variable(data, "x", b"firms = []")
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("a@cs.washington.edu", "research"),
+        ("a@inf.ed.ac.uk", "research"),
+        ("a@some.new.ac.jp", "research"),
+        ("A@DEI.UC.PT", "research"),
+        ("a@informatik.uni-ulm.de", "research"),
+        ("{a,b}@etri.re.kr", "research"),
+        ("a@data61.csiro.au", "research"),
+        ("a@start-up.io", "company"),
+        ("a@jp.somebody.co.jp", "company"),
+        ("a@de.bosch.com", "company"),
+        ("a@yahoo-inc.com", "company"),
+        ("a@allenai.org", "research"),
+        ("a@gmail.com", "mailbox"),
+        ("a@yahoo.co.uk", "mailbox"),
+        ("a@somebody.de", None),
+        ("a@somebody.notasuffix", None),
+    ],
+)
+def test_an_address_tells_the_kind_of_institution(address: str, kind: str | None) -> None:
+    cue = next(c for c in load("researcher_affiliation").rules.cues if c.domains)
+    assert cue.domains
+    told = [name for name in cue.domains.kinds if list(cue.domains.places(f"X ({address})", name))]
+    assert told == ([kind] if kind else [])

@@ -88,6 +88,7 @@ def test_the_wheel_carries_both_packages_the_schemas_and_the_licence_and_nothing
         }
         assert expected
         assert expected <= names
+    assert "reprocensus/schemas/affiliations.toml" in names
     for package in (CHECKOUT / "src" / "reprocensus", CHECKOUT / "flows" / "reprocensus_flows"):
         files = [p for p in package.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
         assert files

@@ -77,16 +77,14 @@ def _shows(
 ) -> Iterable[tuple[int, int, float]]:
     """The sentences that show the cue, in order: which, where in them, and what they weigh."""
     weights = _section_weights(cue, rules, reading)
-    search = cue.regex.search
-    unless = cue.unless_regex
     for number in _candidates(cue, reading):
         sentence = reading.sentences[number]
         weight = weights.get(sentence.section)
         if weight is None or number in mute or (rules.pages and sentence.page > rules.pages):
             continue
-        found = search(sentence.text)
-        if found and not (unless and unless.search(sentence.text)):
-            yield number, found.start(), weight
+        place = cue.place(sentence.text)
+        if place is not None:
+            yield number, place, weight
 
 
 def _section_weights(cue: Cue, rules: Rules, reading: Reading) -> dict[int, float]:

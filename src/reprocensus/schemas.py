@@ -1,4 +1,4 @@
-"""Reads `schemas/`: the variables that are judged and the tables that are written.
+"""Reads `schemas/`: the variables that are judged, their lists of institutions, the tables that are written.
 
 The folder is found beside the checkout's sources, inside an installed package, or where
 `REPROCENSUS_SCHEMAS` points (a researcher's own variables).
@@ -114,7 +114,9 @@ def load_variables(names: tuple[str, ...] = ()) -> tuple[Variable, ...]:
         UsageError: a name is not known.
     """
     files = sorted((schemas_folder() / "variables").glob("*.toml"))
-    found = sorted((parse_variable(f.read_bytes(), f.name) for f in files), key=lambda v: v.order)
+    named = schemas_folder() / "affiliations.toml"
+    lists = named.read_bytes() if named.is_file() else None
+    found = sorted((parse_variable(f.read_bytes(), f.name, lists) for f in files), key=lambda v: v.order)
     if not found:
         raise SchemaError(f"no variable files in {schemas_folder() / 'variables'}")
     if len({v.name for v in found}) < len(found) or len({v.order for v in found}) < len(found):

@@ -6,11 +6,13 @@ change to a criterion or a pattern makes it another variable, and its papers are
 
 import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache, cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from reprocensus.domains import Domains
 from reprocensus.errors import SchemaError
 from reprocensus.keys import digest
 from reprocensus.records import COMMON_LABELS, NOT_APPLICABLE, SectionKind
@@ -45,12 +47,15 @@ class Cue(_Model):
     they replace %terms% in the pattern, and are the pattern where there is none. Only sentences that hold
     one of `words` are looked at: lower-case runs of letters or of digits, `train*` for a beginning; without
     them, those that hold all words of a term, or every sentence. Negative weights speak against the label.
+    A cue with `domains` is shown by an e-mail address of the kind `domain_kind`.
     """
 
     label: str
     pattern: Pattern | None = None
     terms: tuple[str, ...] = ()
     words: tuple[Annotated[str, Field(pattern=r"^(?:[^\W\d_A-Z]+|\d+)\*?$")], ...] = ()
+    domains: Domains | None = None
+    domain_kind: str | None = None
     weight: float
     unless: Pattern | None = None
     case_sensitive: bool = False
@@ -66,11 +71,22 @@ class Cue(_Model):
 
     @model_validator(mode="after")
     def _shows_something(self) -> Self:
-        if not self.pattern and not self.terms:
-            raise ValueError("a cue needs a pattern or terms")
-        if bool(self.terms) != (TERMS in (self.pattern or TERMS)):
+        if bool(self.pattern or self.terms) == bool(self.domains):
+            raise ValueError("a cue needs a pattern, terms, or domains; domains stand alone")
+        if self.domains and self.domain_kind not in self.domains.kinds:
+            raise ValueError(f"domain_kind {self.domain_kind!r} is not among {sorted(self.domains.kinds)}")
+        if not self.domains and bool(self.terms) != (TERMS in (self.pattern or TERMS)):
             raise ValueError(f"a pattern with terms needs {TERMS}, and {TERMS} needs terms")
         return self
+
+    def place(self, text: str) -> int | None:
+        """Where the text shows the cue; None where it does not."""
+        if self.domains and self.domain_kind:
+            place = next(self.domains.places(text, self.domain_kind), None)
+        else:
+            found = self.regex.search(text)
+            place = found.start() if found else None
+        return None if place is None or (self.unless_regex and self.unless_regex.search(text)) else place
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
@@ -187,15 +203,41 @@ class Variable(_Model):
         return self
 
 
-def parse_variable(source: bytes, origin: str) -> Variable:
-    """The variable in a TOML file's bytes. Raises `SchemaError` naming `origin` and what is wrong in it."""
+def parse_variable(source: bytes, origin: str, lists: bytes | None = None) -> Variable:
+    """The variable in a TOML file's bytes.
+
+    Where a cue's value is `{ list = "name" }`, that of `lists` is put in (a TOML file's bytes), and the
+    digest covers both. Raises `SchemaError` naming `origin` and what is wrong in it.
+    """
     try:
         data = tomllib.loads(source.decode("utf-8"))
-        return Variable.model_validate({**data, "sha": digest(source)})
+        cues = data.get("rules", {}).get("cues", [])
+        sha = digest(source)
+        if any(_list_name(value) for cue in cues for value in cue.values()):
+            if lists is None:
+                raise ValueError("a cue names a list, and there is no file of lists beside the variables")
+            found = tomllib.loads(lists.decode("utf-8"))
+            data["rules"]["cues"] = [{k: _filled(v, found) for k, v in cue.items()} for cue in cues]
+            sha = digest(f"{sha} {digest(lists)}")
+        return Variable.model_validate({**data, "sha": sha})
     except ValidationError as error:
         raise SchemaError(f"variable file {origin}: {complaints(error)}") from error
     except ValueError as error:
         raise SchemaError(f"variable file {origin}: {error}") from error
+
+
+def _list_name(value: object) -> str | None:
+    """The name of the list that a cue's value stands for."""
+    return value["list"] if isinstance(value, dict) and set(value) == {"list"} else None
+
+
+def _filled(value: Any, lists: Mapping[str, Any]) -> Any:
+    name = _list_name(value)
+    if name is None:
+        return value
+    if name not in lists:
+        raise ValueError(f"there is no list {name!r}; known: {', '.join(lists)}")
+    return lists[name]
 
 
 # Variables travel to worker processes with every paper; what was compiled for an equal cue is kept there.
