@@ -2,7 +2,7 @@
 
 import pytest
 
-from reprocensus.keys import digest, slug, verdict_key
+from reprocensus.keys import digest, folded_title, slug, verdict_key
 
 
 def test_a_verdict_key_changes_with_each_of_its_parts() -> None:
@@ -20,3 +20,10 @@ def test_digests_take_what_broken_pdfs_yield() -> None:
 )
 def test_slugs_are_plain_ascii(text: str, expected: str) -> None:
     assert slug(text) == expected
+
+
+def test_a_title_is_the_same_however_it_is_spelled() -> None:
+    assert folded_title("On-line Poincaré Maps: a ﬁrst look") == folded_title(
+        "ONLINE POINCARE MAPS – A first look"
+    )
+    assert folded_title("深度学习") != folded_title("强化学习") != ""

@@ -22,3 +22,9 @@ def slug(text: str) -> str:
     """Lower-case ASCII letters, digits and single underscores; empty input gives an empty slug."""
     letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return re.sub(r"[^a-z0-9]+", "_", "".join(letters).lower()).strip("_")
+
+
+def folded_title(title: str) -> str:
+    """What two spellings of one title have in common: its letters and digits, without case and accents."""
+    letters = (c for c in unicodedata.normalize("NFKD", title) if c.isalnum())
+    return "".join(letters).casefold()

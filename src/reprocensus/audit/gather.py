@@ -7,7 +7,7 @@ import polars as pl
 
 from reprocensus.audit.audit import Verdicts
 from reprocensus.errors import UsageError
-from reprocensus.keys import slug
+from reprocensus.keys import folded_title
 from reprocensus.labels import LabelledPaper
 from reprocensus.records import Edition
 from reprocensus.tables import Tables
@@ -41,10 +41,10 @@ def matched(tables: Tables | None, papers: Sequence[LabelledPaper]) -> list[tupl
         frame = tables.read("papers", edition, ("paper_id", "title")).frame
         for paper_id, title in frame.rows():
             ids.add(paper_id)
-            titles.setdefault(slug(title), []).append(paper_id)
+            titles.setdefault(folded_title(title), []).append(paper_id)
     found = []
     for paper in papers:
-        named = titles.get(slug(paper.title), []) if paper.title else []
+        named = titles.get(folded_title(paper.title), []) if paper.title else []
         known = paper.paper_id if paper.paper_id in ids else named[0] if len(named) == 1 else None
         found.append((known or paper.name, paper))
     return found

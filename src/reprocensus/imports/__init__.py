@@ -14,7 +14,7 @@ import polars as pl
 
 from reprocensus.errors import UsageError
 from reprocensus.imports.layouts import normalised
-from reprocensus.keys import digest, slug
+from reprocensus.keys import digest, folded_title, slug
 from reprocensus.publish import publish
 from reprocensus.records import Edition
 from reprocensus.runs import git_commit, hardware, new_run_id, software_versions
@@ -114,8 +114,7 @@ def _read(file: Path) -> pl.DataFrame:
 
 
 def _folded(title: pl.Expr) -> pl.Expr:
-    """A title without what differs between lists: case, accents' form, punctuation, blanks."""
-    return title.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "")
+    return title.map_elements(folded_title, return_dtype=pl.String)
 
 
 def _placed(part: pl.DataFrame, edition: Edition, listed: pl.DataFrame) -> pl.DataFrame:
