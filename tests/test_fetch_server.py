@@ -348,6 +348,21 @@ def test_a_paper_without_a_known_pdf_is_named(server: Server, tmp_path: Path) ->
     assert [kind(o) for o in outcomes] == ["no_pdf_url", "no_pdf_url"]
 
 
+def test_an_error_that_nobody_thought_of_costs_its_paper_alone(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = Fetcher._get
+
+    async def odd(self: Fetcher, client: Any, url: str, conditions: Any) -> Any:
+        if url.endswith("/odd"):
+            raise LookupError("no such thing")
+        return await get(self, client, url, conditions)
+
+    monkeypatch.setattr(Fetcher, "_get", odd)
+    outcomes = fetch(tmp_path, server.url + "/odd", server.url + "/html")
+    assert {kind(outcome) for outcome in outcomes} == {"unforeseen", "html"}
+
+
 def test_hosts_are_fetched_from_side_by_side_and_each_at_its_own_pace(tmp_path: Path) -> None:
     with serving() as one, serving() as two:
         for server in (one, two):

@@ -276,9 +276,14 @@ class Tables:
             with self.storage.open(path) as file, pq.ParquetFile(file) as parquet:
                 yield file, parquet
         except pa.ArrowInvalid as error:
+            lost = (
+                "restore it from a copy, or delete it and run again: what it held is then done anew"
+                if path.startswith("journal/")
+                else "delete it and run again, it is rebuilt from the journal"
+            )
             raise StoreError(
                 f"{path} in {self.storage.uri} is no Parquet file ({error}); somebody else wrote or cut it: "
-                "delete it and run again, it is rebuilt from the journal"
+                f"{lost}"
             ) from error
 
 

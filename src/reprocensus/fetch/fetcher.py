@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from reprocensus.errors import FetchError, FetchStoppedError
+from reprocensus.errors import FetchError, FetchStoppedError, ReprocensusError
 from reprocensus.fetch.checks import check_pdf, check_whole, looks_like_html
 from reprocensus.fetch.files import read_file
 from reprocensus.fetch.landing import find_pdf
@@ -206,8 +206,13 @@ class Fetcher:
             return await self._download(client, want)
         except FetchError as error:
             return error
-        except Exception as error:
+        except (ReprocensusError, OSError) as error:
+            # The store's: nothing else could be stored either.
             return error
+        except Exception as error:
+            # What a server can do to a client has no end: it costs this paper, not the run.
+            url = public(want.paper.location)
+            return FetchError("unforeseen", f"{url}: {type(error).__name__}: {error}", transient=True)
 
     async def _download(self, client: "Client", want: Want) -> Fetched | Unchanged:
         url = want.paper.location
