@@ -99,15 +99,15 @@ def test_files_name_their_table_and_version(old: Tables) -> None:
 
 
 def test_an_added_column_reads_as_null_or_as_its_default(old: Tables, edit: Edit) -> None:
-    edit("documents", (FIRST, added("hidden", "string", "nullable = true") + FIRST))
-    edit("documents", (FIRST, added("captions", "list<string>", "default = []") + FIRST))
+    edit("documents", (FIRST, added("remark", "string", "nullable = true") + FIRST))
+    edit("documents", (FIRST, added("topics", "list<string>", "default = []") + FIRST))
     edit("documents", (FIRST, added("words", "int32", "default = 7") + FIRST))
     frame = old.read("documents", ICML).frame
-    assert frame.columns[:3] == ["hidden", "captions", "words"]
-    assert frame.select("words", "captions", "hidden").rows() == [(7, [], None)] * 2
+    assert frame.columns[:3] == ["remark", "topics", "words"]
+    assert frame.select("words", "topics", "remark").rows() == [(7, [], None)] * 2
     assert old.read("documents", ICML, ("paper_id", "words")).frame.columns == ["paper_id", "words"]
-    assert old.read_documents(ICML, ["ICML-2016/1"])["captions"].to_list() == [[]]
-    old.append("documents", ICML, "r9", "0000", [{**document("new", 9), "words": 1, "captions": ["c"]}])
+    assert old.read_documents(ICML, ["ICML-2016/1"])["topics"].to_list() == [[]]
+    old.append("documents", ICML, "r9", "0000", [{**document("new", 9), "words": 1, "topics": ["c"]}])
     publish(old, ICML)
     assert old.read("documents", ICML).frame.sort("paper_id")["words"].to_list() == [7, 7, 1]
 
@@ -115,7 +115,8 @@ def test_an_added_column_reads_as_null_or_as_its_default(old: Tables, edit: Edit
 def test_an_added_member_of_a_struct_reads_as_null(old: Tables, edit: Edit) -> None:
     edit("verdicts", ('{ name = "match",', '{ name = "box", type = "string" }, { name = "match",'))
     quotes = old.read("verdicts", ICML).frame["quotes"].to_list()
-    assert quotes[0] == [{"text": "te", "page": 1, "start": 0, "end": 2, "box": None, "match": "exact"}]
+    told = {"text": "te", "page": 1, "start": 0, "end": 2, "match": "exact"}
+    assert quotes[0] == [{**told, "box": None, "score": None}]
 
 
 def test_an_added_column_without_a_default_is_refused(old: Tables, edit: Edit) -> None:
