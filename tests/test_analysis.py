@@ -34,6 +34,7 @@ from reprocensus.analysis.sql import selected
 from reprocensus.analysis.views import DIALECTS, judged_papers, views_sql
 from reprocensus.cli import main
 from reprocensus.errors import StoreError, UsageError
+from reprocensus.groups import read_labels
 from reprocensus.publish import publish
 from reprocensus.records import Edition
 from reprocensus.schemas import TableSchema, load_table, load_tables, load_variables
@@ -175,6 +176,80 @@ def test_judged_papers_has_the_scores_of_the_tables(store: Store) -> None:
     table = store.edition_scores.select(ours.columns).sort("venue", "year").collect()
     assert_frame_equal(ours, table, check_dtypes=False)
     assert store.sql("SELECT count(*) FROM judged_papers").item() == store.papers.collect().height
+
+
+def fill_two_engines(uri: str) -> None:
+    """`fill`, and labels of an engine `census` of every second paper of ICML 2016, imported.
+
+    Beside them a paper that only the import brought, one of a workshop, and one that nobody judged.
+    """
+    fill(uri)
+    tables, edition = Tables(open_storage(uri, Settings())), EDITIONS[1]
+    others: dict[str, dict[str, Any]] = {
+        "brought": {"source": "import:labels.csv"},
+        "workshop": {"track": "workshop", "main": False},
+        "brought, not judged": {"source": "import:labels.csv"},
+    }
+    papers = [paper(paper_id, 2, **changes) for paper_id, changes in others.items()]
+    judged = [f"{edition.venue}-{edition.year}/{i}" for i in range(0, 12, 2)] + ["brought", "workshop"]
+    rows = [
+        verdict(paper_id, v.name, LABELS.get(v.name, ("Yes", "No"))[i % 2 * j % 2], 2, text="")
+        | {"engine": "census", "model": "m"}
+        for i, paper_id in enumerate(judged)
+        for j, v in enumerate(load_variables())
+    ]
+    tables.append("papers", edition, "i", "0000", papers)
+    tables.append("verdicts", edition, "i", "0000", rows)
+    publish(tables, edition)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> str:
+    root = str(tmp_path_factory.mktemp("two") / "store")
+    fill_two_engines(root)
+    return root
+
+
+def test_judged_papers_keeps_engines_apart_and_counts_as_stats_does(two: str) -> None:
+    store = open_store(two)
+    ours = store.sql("""
+        SELECT venue, year, engine, count(*) AS n_papers, count(documentation_score) AS n_empirical,
+            avg(documentation_score) AS documentation_score,
+            avg(reproducibility_score) AS reproducibility_score
+        FROM judged_papers WHERE engine <> '' GROUP BY ALL ORDER BY ALL
+    """)
+    table = store.edition_scores.select(ours.columns).sort("venue", "year", "engine").collect()
+    assert_frame_equal(ours, table, check_dtypes=False)
+    counts = dict(store.sql("SELECT engine, count(*) FROM judged_papers GROUP BY ALL").rows())
+    assert counts == {"rules": 12 + 13 + 14 + 15, "census": 7, "": 1}
+    variables = load_variables()
+    for engine, n in (("rules", 54), ("census", 7)):
+        labels, _ = read_labels(Tables(open_storage(two, Settings())), variables, engine, "rules")
+        rows = store.sql(f"SELECT * FROM judged_papers WHERE engine = '{engine}'").select(labels.columns)
+        keys = ["venue", "year", "paper_id"]
+        assert_frame_equal(rows.sort(keys), labels.sort(keys))
+        assert labels.height == n
+    assert store.sql("SELECT paper_id FROM judged_papers WHERE engine = ''").item() == "brought, not judged"
+
+
+def test_papers_that_nobody_judged_yet_have_no_engine(tmp_path: Path) -> None:
+    tables = Tables(open_storage(str(tmp_path), Settings()))
+    tables.append("papers", EDITIONS[0], "r", "0000", [paper("a", 1), paper("b", 1, main=False)])
+    publish(tables, EDITIONS[0])
+    found = open_store(str(tmp_path)).sql("SELECT paper_id, engine, open_datasets FROM judged_papers")
+    assert found.rows() == [("a", "", None)]
+
+
+def test_one_engine_is_chosen_as_for_the_statistics(
+    two: str, local: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert open_store(local).choose_engine() == "rules"
+    assert open_store(two).choose_engine() == "rules"
+    assert open_store(two).choose_engine("census") == "census"
+    monkeypatch.setenv("REPROCENSUS_ENGINE", "fake")
+    with pytest.raises(UsageError, match="'fake' has no verdicts here; --engine takes one of: census, rules"):
+        open_store(two).choose_engine()
+    assert open_store(local).choose_engine() == "rules"
 
 
 def test_a_store_lists_its_tables_and_names_them_in_errors(local: str) -> None:
@@ -493,6 +568,7 @@ def test_older_files_are_read_in_todays_shape(
     written = upgrade(tables)
     assert {path.split("/")[1] for path in written} == {
         "papers",
+        "documents",
         "verdicts",
         "failures",
         "edition_scores",
@@ -533,23 +609,22 @@ def test_a_resampled_store_has_the_papers_of_the_first_several_times(local: str,
     assert rows == 9 * judged > 9 * 2 * n
 
 
-def test_the_five_questions_have_answers(local: str, tmp_path: Path) -> None:
+def test_the_five_questions_have_answers(two: str, tmp_path: Path) -> None:
     five = example("five_questions")
-    store = open_store(local)
+    store = open_store(two)
     for question in five.QUESTIONS:
-        answer = question(store)
+        answer = question(store, "rules")
         assert answer.height > 0, question.__name__
-    slopes = five.fastest_in_sharing_code(store).to_dicts()
-    by_hand = (
-        store["venue_statistics"].filter(venue="ICML", variable="open_source_code").sort("year").collect()
-    )
+    slopes = five.fastest_in_sharing_code(store, "rules").to_dicts()
+    of_icml = store["venue_statistics"].filter(engine="rules", venue="ICML", variable="open_source_code")
+    by_hand = of_icml.sort("year").collect()
     icml = next(row for row in slopes if row["venue"] == "ICML")
     assert icml["points_a_year"] == pytest.approx(100 * (by_hand["share"][1] - by_hand["share"][0]))
     assert (
-        sum(row["n"] for row in five.industry(store).to_dicts())
-        == store.edition_scores.collect()["n_empirical"].sum()
+        sum(row["n"] for row in five.industry(store, "rules").to_dicts())
+        == store.edition_scores.filter(engine="rules").collect()["n_empirical"].sum()
     )
-    five.draw_figures(store, tmp_path / "figures", "Made up.")
+    five.draw_figures(store, "rules", tmp_path / "figures", "Made up.")
     assert len(list((tmp_path / "figures").glob("*.svg"))) == 4
 
 

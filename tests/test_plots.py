@@ -2,15 +2,21 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from reprocensus.analysis import Store, open_store
+from reprocensus.corrections import save
 from reprocensus.errors import UsageError
 from reprocensus.plots import KINDS, draw, kinds
-from reprocensus.plots.data import Corrections, score_counts, select_of, shares
+from reprocensus.plots.data import Corrections, corrections, n_empirical, score_counts, select_of, shares
 from reprocensus.plots.figure import INK, WIDTHS, Look, ink_on, shade, style
-from test_analysis import fill
+from reprocensus.schemas import load_table
+from reprocensus.settings import Settings
+from reprocensus.storage import open_storage
+from reprocensus.tables import Tables
+from test_analysis import EDITIONS, fill, fill_two_engines
 
 DRAWN = ["trend", "scores", "heatmap"]
 
@@ -42,6 +48,56 @@ def test_shares_are_those_of_the_table(store: Store) -> None:
     assert_frame_equal(ours.select(same.columns), same.sort("venue", "year"), check_exact=True)
     pooled = shares(store, selection, ())
     assert pooled["n"].sum() == ours["n"].sum()
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    root = str(tmp_path_factory.mktemp("two"))
+    fill_two_engines(root)
+    tables = Tables(open_storage(root, Settings()))
+    for number, edition in enumerate(EDITIONS):
+        rows = [corrected_row(e, number, "ppi" if number < 2 else "confusion") for e in ("rules", "census")]
+        save(tables, [{**row, "venue": edition.venue, "year": edition.year} for row in rows], "made up")
+    return open_store(root)
+
+
+def corrected_row(engine: str, number: int, method: str) -> dict[str, object]:
+    """A row of corrected_statistics; `number` and engine tell it from others."""
+    share = (0.5 if engine == "rules" else 0.2) + number / 100
+    row: dict[str, object] = {c.name: share for c in load_table("corrected_statistics").columns}
+    own = {"engine": engine, "variable": "open_datasets", "method": method, "warnings": []}
+    return {**row, "n_judged": 1, "n_labelled": 1, "n_labelled_here": 1, **own}
+
+
+def test_a_figure_is_of_one_engine(two: Store, tmp_path: Path) -> None:
+    table = two["venue_statistics"].filter(variable="open_datasets").collect()
+    for engine, n in (("rules", 3), ("census", 1)):
+        selection = select_of(two, (), ("open_datasets",), engine)
+        mine = table.filter(pl.col("n_judged") > 0, engine=engine).sort("venue", "year")
+        ours = shares(two, selection, ("venue", "year"))
+        assert ours["n"].to_list() == mine["n_judged"].to_list()
+        assert ours["n_yes"].to_list() == mine["n_yes"].to_list()
+        empirical = two["edition_scores"].filter(engine=engine).collect()["n_empirical"].sum()
+        assert score_counts(two, selection)["n"].sum() == n_empirical(two, selection) == empirical > 0
+        assert len(selection.venues) == n
+        figure = KINDS["heatmap"](two, selection, Look(WIDTHS["column"]))
+        words = " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
+        assert {"rules": "rules (v1)", "census": "census (m)"}[engine] in words
+    with pytest.raises(UsageError, match=r"'gpt' has no verdicts here.*census, rules"):
+        draw(two, "trend", tmp_path / "figure.svg", engine="gpt")
+
+
+def test_corrections_are_of_editions_with_labels_of_their_own_if_there_are_any(two: Store) -> None:
+    found = corrections(two, select_of(two, (), ("open_datasets",), "rules"))
+    assert [(row["venue"], row["year"], row["raw"]) for row in found.rows] == [("ICML", 2016, 0.51)]
+    assert found.about == "ICML 2016, from papers of these editions that people labelled."
+    found = corrections(two, select_of(two, ("SOLO",), ("open_datasets",), "rules"))
+    assert [(row["venue"], row["raw"]) for row in found.rows] == [("SOLO", 0.53)]
+    assert "other editions" in found.about
+    found = corrections(two, select_of(two, (), ("open_datasets",), "census"))
+    assert [row["raw"] for row in found.rows] == [pytest.approx(0.21)]
+    with pytest.raises(UsageError, match="no share of these venues was corrected"):
+        corrections(two, select_of(two, (), ("pseudocode",), "rules"))
 
 
 def test_scores_count_every_empirical_paper_once(store: Store) -> None:

@@ -27,7 +27,7 @@ def read_labels(
         UsageError: that engine has no verdicts in the store.
     """
     verdicts = tables.scan("verdicts", columns=VERDICT_COLUMNS)
-    engine = _chosen(sorted(verdicts["engine"].unique()), named, usual)
+    engine = choose_engine(sorted(verdicts["engine"].unique()), named, usual)
     return _judged(tables, verdicts, variables, engine), engine
 
 
@@ -43,7 +43,12 @@ def _judged(
     return judged(papers, verdicts.filter(engine=engine), variables)
 
 
-def _chosen(known: Sequence[str], named: str | None, usual: str) -> str:
+def choose_engine(known: Sequence[str], named: str | None, usual: str) -> str:
+    """The engine named, else the only one known, else the usual one.
+
+    Raises:
+        UsageError: that engine is not among those known.
+    """
     if not named and len(known) <= 1:
         return known[0] if known else usual
     engine = named or usual

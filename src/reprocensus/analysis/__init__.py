@@ -13,6 +13,7 @@ import polars as pl
 
 from reprocensus.analysis.datasets import TableReader
 from reprocensus.errors import UsageError
+from reprocensus.groups import choose_engine
 from reprocensus.schemas import load_tables
 from reprocensus.settings import Settings, load_settings
 from reprocensus.storage import open_storage
@@ -30,7 +31,8 @@ class Store:
     Nothing is read before a frame is collected; each time it is, it reads what the store holds then.
     """
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, usual_engine: str) -> None:
+        self._usual_engine = usual_engine
         self._reader = TableReader(tables)
         self.uri = tables.storage.uri
         self._names = tuple(schema.name for schema in load_tables())
@@ -84,6 +86,15 @@ class Store:
         assert isinstance(frame, pl.DataFrame)
         return frame
 
+    def choose_engine(self, named: str | None = None) -> str:
+        """The engine named, else the store's only one, else the one in the settings.
+
+        Raises:
+            UsageError: that engine has no verdicts here; the message names those that have.
+        """
+        engines = self["verdicts"].select(pl.col("engine").unique().sort()).collect()["engine"]
+        return choose_engine(engines.to_list(), named, self._usual_engine)
+
     def _check(self, name: str) -> None:
         if name not in self._names:
             raise KeyError(f"there is no table {name!r}; the tables are {', '.join(self._names)}")
@@ -102,4 +113,4 @@ def open_store(store: str | None = None, settings: Settings | None = None) -> St
         raise UsageError(
             f"the store {tables.storage.uri} has no tables; run `reprocensus run` first, or name another"
         )
-    return Store(tables)
+    return Store(tables, settings.engine)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from reprocensus.errors import UsageError
 from reprocensus.schemas import Column, TableSchema
+from reprocensus.statistics.judged import IMPORTED
 from reprocensus.variables import Variable
 
 DIALECTS = ("duckdb", "spark", "trino")
@@ -23,8 +24,11 @@ _TRINO = {
 
 
 def judged_papers(variables: Sequence[Variable]) -> str:
-    """A SELECT of one row a paper: a column for each variable's label (null: no verdict), and its scores.
+    """A SELECT of one row a paper and engine: a column for each variable's label, and its scores.
 
+    Which papers an engine has a row for is `statistics.judged`'s rule: those of the main programme, of which
+    one that read texts has all that were listed, and one whose labels were imported those of its labels. A
+    paper that has no engine's row has one with an empty engine. Labels are null where there is no verdict.
     The scores are null unless the paper is Experimental, as the census defines them; every dialect reads it.
     """
     labels = [f"    MAX(CASE WHEN variable = '{v.name}' THEN label END) AS {v.name}" for v in variables]
@@ -44,13 +48,21 @@ def judged_papers(variables: Sequence[Variable]) -> str:
         )
     return "\n".join(
         [
-            "SELECT p.venue, p.year, p.paper_id, p.title, p.track,",
+            "SELECT p.venue, p.year, p.paper_id, COALESCE(v.engine, '') AS engine, p.title, p.track,",
             ",\n".join(columns),
             "FROM papers p LEFT JOIN (",
-            "  SELECT venue, year, paper_id,",
+            "  SELECT venue, year, paper_id, engine,",
             ",\n".join(labels),
-            "  FROM verdicts GROUP BY venue, year, paper_id",
+            "  FROM (",
+            "    SELECT venue, year, paper_id, engine, variable, label FROM verdicts",
+            "    UNION ALL",
+            # A row without labels for each paper that an engine could have read.
+            "    SELECT l.venue, l.year, l.paper_id, r.engine, '' AS variable, '' AS label",
+            "    FROM papers l CROSS JOIN (SELECT DISTINCT engine FROM verdicts WHERE text_sha256 <> '') r",
+            f"    WHERE l.main AND l.source NOT LIKE '{IMPORTED}%'",
+            "  ) u GROUP BY venue, year, paper_id, engine",
             ") v ON p.venue = v.venue AND p.year = v.year AND p.paper_id = v.paper_id",
+            "WHERE p.main",
         ]
     )
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reprocensus.cli import show
-from reprocensus.cli.options import JsonOption, StoreOption
+from reprocensus.cli.options import EngineChoice, JsonOption, StoreOption
 from reprocensus.errors import UsageError
 from reprocensus.schemas import TableSchema, load_table, load_tables, load_variables
 from reprocensus.settings import load_settings
@@ -67,7 +67,7 @@ def sql(
     out: Annotated[Path | None, typer.Option("--out", help="write a .csv, .jsonl or .parquet file")] = None,
     force: ForceOption = False,
 ) -> None:
-    """Ask the tables in SQL; judged_papers has one row a paper with its labels. Read-only."""
+    """Ask the tables in SQL; judged_papers has one row a paper and engine. Read-only."""
     if sum([as_json, as_csv, out is not None]) > 1:
         raise UsageError("--json, --csv and --out exclude each other")
     from reprocensus.analysis import open_store
@@ -121,6 +121,7 @@ def plot(
         list[str] | None,
         typer.Option("--variable", help="a variable; may be repeated [default: the seven scored]"),
     ] = None,
+    engine: EngineChoice = None,
     width: Annotated[str, typer.Option("--width", help="column (84 mm) or page (175 mm)")] = "column",
     source: Annotated[
         str, typer.Option("--source", help="words to add to the line that names the labels' source")
@@ -138,6 +139,7 @@ def plot(
         out,
         venues=venues or (),
         variables=variables or (),
+        engine=engine,
         width=width,
         source=source,
         force=force,

@@ -9,7 +9,7 @@ import polars as pl
 import typer
 
 from reprocensus.cli import show
-from reprocensus.cli.options import JsonOption, StoreOption
+from reprocensus.cli.options import EngineChoice, JsonOption, StoreOption
 from reprocensus.errors import UsageError
 from reprocensus.groups import GROUPS, group_statistics, read_labels
 from reprocensus.schemas import load_variables
@@ -18,9 +18,6 @@ from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
 from reprocensus.variables import Variable
 
-EngineChoice = Annotated[
-    str | None, typer.Option("--engine", help="whose verdicts, where several engines judged")
-]
 LabelsOption = Annotated[
     Path | None,
     typer.Option("--labels", help="labels by people, JSON lines or CSV [default: the table labels]"),

@@ -35,18 +35,19 @@ def draw(
     *,
     venues: Sequence[str] = (),
     variables: Sequence[str] = (),
+    engine: str | None = None,
     width: str = "column",
     source: str = "",
     force: bool = False,
 ) -> None:
     """Draws one figure of the venues and variables named, all of them if none are.
 
-    `width`: `column` (84 mm) or `page` (175 mm). `source` is added to the line that says where the labels
-    come from.
+    `engine`: whose verdicts, if not of the store's only engine or the one in the settings. `width`: `column`
+    (84 mm) or `page` (175 mm). `source` is added to the line that says where the labels come from.
 
     Raises:
-        UsageError: an unknown kind, venue, variable, width or suffix, nothing to draw, or a file that is
-            there already, without `force`.
+        UsageError: an unknown kind, engine, venue, variable, width or suffix, nothing to draw, or a file
+            that is there already, without `force`.
     """
     if kind not in KINDS:
         raise UsageError(f"unknown plot {kind!r}; kinds are {', '.join(KINDS)}")
@@ -54,6 +55,6 @@ def draw(
         raise UsageError(f"unknown width {width!r}; widths are {', '.join(WIDTHS)}")
     if out.suffix not in SUFFIXES:
         raise UsageError(f"--out {out}: the name must end in {' or '.join(SUFFIXES)}")
-    selection = select_of(store, venues, variables)
+    selection = select_of(store, venues, variables, engine)
     with whole_file(out, force=force) as temporary:
         save(lambda: KINDS[kind](store, selection, Look(WIDTHS[width], source)), temporary, out.suffix)

@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reprocensus.errors import UsageError
-from reprocensus.plots.data import Selection, corrections, judges, n_empirical, score_counts, shares
+from reprocensus.plots.data import (
+    Selection,
+    corrections,
+    judge_of,
+    n_empirical,
+    score_counts,
+    shares,
+    years_of,
+)
 from reprocensus.plots.figure import (
     BLUE,
     CONTEXT,
@@ -69,7 +77,7 @@ def trend(store: "Store", selection: Selection, look: Look) -> Figure:
     kind = "" if selection.variables[0].name in ALL_PAPERS else "empirical "
     notes = f"n = {n:,} {kind}papers. Bands: 95 % Wilson intervals."
     notes += f" Grey: {grey}." if any(context.values()) else ""
-    return _panels(look, title, f"{notes} {_source(store)}", lines, context)
+    return _panels(look, title, f"{notes} {_source(store, selection)}", lines, context)
 
 
 def _panels(
@@ -143,7 +151,7 @@ def scores(store: "Store", selection: Selection, look: Look) -> Figure:
     title = "Documentation score: share of papers, in %"
     notes = (
         f"n = {sum(totals.values()):,} empirical papers of {', '.join(selection.venues)}. Score: how many of "
-        f"the seven variables a paper documents. Above the bars: the mean. {_source(store)}"
+        f"the seven variables a paper documents. Above the bars: the mean. {_source(store, selection)}"
     )
     figure, box = new_figure(look, title, notes, 1.75, Frame(0.34, 0.3, 0.2, 0.26))
     axes = figure.add_axes(box)
@@ -195,11 +203,10 @@ def heatmap(store: "Store", selection: Selection, look: Look) -> Figure:
     cells = {
         (venue, name): share for venue, name, share in found.select("venue", "variable", "share").iter_rows()
     }
-    years = store["edition_scores"].select(pl.col("year").min().alias("a"), pl.col("year").max().alias("b"))
-    first, last = years.collect().row(0)
+    first, last = years_of(store, selection)
     title = "What empirical papers document, in %"
     when = f"{first}" if first == last else f"{first} to {last}"
-    notes = f"n = {n_empirical(store, selection):,} empirical papers of {when}. {_source(store)}"
+    notes = f"n = {n_empirical(store, selection):,} empirical papers of {when}. {_source(store, selection)}"
     body = 0.24 * len(venues)
     longest = max(len(name) for name in venues)
     room = Frame(min(0.16 + 0.062 * longest, 1.3), 0.6, 0.78, 0.06)
@@ -232,7 +239,7 @@ def corrected(store: "Store", selection: Selection, look: Look) -> Figure:
     title = "Corrected for the judge's errors, in %"
     notes = (
         f"{pairs.about} Bars: 95 % intervals; the corrected ones hold the errors of sampling and of judging. "
-        f"{_source(store)}"
+        f"{_source(store, selection)}"
     )
     rows = pairs.rows
     heads = [f"{row['venue']}: {row['title']}" if pairs.by_venue else row["title"] for row in rows]
@@ -269,5 +276,5 @@ def _marked(
     )
 
 
-def _source(store: "Store") -> str:
-    return f"Labels: {judges(store)}."
+def _source(store: "Store", selection: Selection) -> str:
+    return f"Labels: {judge_of(store, selection)}."
