@@ -12,7 +12,7 @@ from reprocensus.labels import LabelledPaper
 from reprocensus.records import Edition
 from reprocensus.schemas import load_table
 from reprocensus.statistics import venue_statistics
-from reprocensus.statistics.correction import Estimate, by_confusion, by_prediction
+from reprocensus.statistics.correction import Estimate, by_confusion, by_prediction, by_weighted_prediction
 from reprocensus.statistics.shares import OVER_ALL
 from reprocensus.tables import Partition, Tables, frame_of
 from reprocensus.variables import Variable
@@ -24,6 +24,8 @@ FEWEST_HERE: Final = 20
 WEAK: Final = 0.5
 #: Fewer labelled papers with, or without, the variable leave its confusion matrix to chance.
 FEWEST_OF_A_CLASS: Final = 10
+#: After a variable's name: the column with the probability that its label was asked for.
+_CHANCE: Final = " chance"
 
 
 def match_labels(tables: Tables, labelled: Sequence[LabelledPaper]) -> pl.DataFrame:
@@ -47,11 +49,18 @@ def match_labels(tables: Tables, labelled: Sequence[LabelledPaper]) -> pl.DataFr
 
 
 def stored_labels(tables: Tables) -> pl.DataFrame:
-    """The labels of the table `labels`, as `match_labels` gives them; of several people's, the latest."""
+    """The labels of the table `labels`, as `match_labels` gives them; of several people's, the latest.
+
+    For each variable a column more (`_chance`): the probability with which that label was asked for, null
+    where papers were equally likely.
+    """
     held = tables.scan("labels").sort("recorded_at", maintain_order=True)
-    return held.pivot(
-        "variable", index=["venue", "year", "paper_id"], values="label", aggregate_function="last"
+    index = ["venue", "year", "paper_id"]
+    labels = held.pivot("variable", index=index, values="label", aggregate_function="last")
+    chances = held.with_columns(variable=pl.col("variable") + _CHANCE).pivot(
+        "variable", index=index, values="sampling_probability", aggregate_function="last"
     )
+    return labels.join(chances, on=index, how="left", maintain_order="left")
 
 
 def corrected_statistics(
@@ -77,7 +86,7 @@ def corrected_statistics(
             continue
         classes = _classes(labels, variable)
         said = _classes(every, variable).select("paper_id", pl.col("class").alias("class_engine"))
-        labelled = _classes(people, variable).select("paper_id", "class").join(said, on="paper_id")
+        labelled = _weighed(people, variable).join(said, on="paper_id")
         pairs = labelled.filter(pl.col("class").is_not_null() & pl.col("class_engine").is_not_null())
         confusion = _confusion(pairs)
         for key, group in classes.drop_nulls("class").group_by(by, maintain_order=True):
@@ -105,12 +114,7 @@ class _Known:
 
 def _row(raw: Row, variable: Variable, known: _Known, people: pl.DataFrame) -> Row:
     found = by_confusion(_counts(known.group["class"]), known.confusion)
-    own = None
-    if known.here.height >= FEWEST_HERE:
-        rest = known.group.join(known.here.select("paper_id"), on="paper_id", how="anti")
-        own = by_prediction(
-            known.here["class"].to_numpy(), known.here["class_engine"].to_numpy(), _counts(rest["class"])
-        )
+    own = _own(known)
     yes, no = known.confusion[0, :2], known.confusion[1, :2]
     return {
         "variable": variable.name,
@@ -128,6 +132,25 @@ def _row(raw: Row, variable: Variable, known: _Known, people: pl.DataFrame) -> R
         **_named("ppi", own),
         "warnings": _warnings(variable, known, people),
     }
+
+
+def _own(known: _Known) -> Estimate | None:
+    """By prediction from the group's labels: a random sample's, or weighted ones; whichever are more."""
+    plain = known.here.filter(pl.col("weight").is_null())
+    drawn = known.here.filter(pl.col("weight").is_not_null())
+    if max(plain.height, drawn.height) < FEWEST_HERE:
+        return None
+    if plain.height >= drawn.height:
+        rest = known.group.join(plain.select("paper_id"), on="paper_id", how="anti")
+        return by_prediction(
+            plain["class"].to_numpy(), plain["class_engine"].to_numpy(), _counts(rest["class"])
+        )
+    return by_weighted_prediction(
+        drawn["class"].to_numpy(),
+        drawn["class_engine"].to_numpy(),
+        drawn["weight"].to_numpy(),
+        _counts(known.group["class"]),
+    )
 
 
 def _named(name: str, estimate: Estimate | None) -> Row:
@@ -165,9 +188,35 @@ def _classes(frame: pl.DataFrame, variable: Variable) -> pl.DataFrame:
     return frame.select("venue", "year", "paper_id", own.cast(pl.Int64).alias("class"))
 
 
+def _weighed(people: pl.DataFrame, variable: Variable) -> pl.DataFrame:
+    """People's classes with `weight`, one over the probability that the label was asked for, null if equal.
+
+    Of labels that were drawn one by one, a research type alone says nothing of a variable that was not asked.
+    """
+    chance = pl.lit(None, pl.Float64)
+    fits = pl.lit(True)
+    if (own := variable.name + _CHANCE) in people.columns:
+        chance = pl.col(own)
+        kind = f"research_type{_CHANCE}"
+        if kind in people.columns:
+            fits = pl.col(variable.name).is_not_null() | pl.col(kind).is_null()
+    weights = people.with_columns(weight=1 / chance, fits=fits).select("weight", "fits")
+    classes = pl.concat([_classes(people, variable), weights], how="horizontal")
+    return classes.filter("fits").select("paper_id", "class", "weight")
+
+
 def _confusion(pairs: pl.DataFrame) -> np.ndarray:
+    """Counts of pairs of classes; weighted labels of a true class count as their effective number (Kish)."""
     counts = np.zeros((3, 3))
-    np.add.at(counts, (pairs["class"].to_numpy(), pairs["class_engine"].to_numpy()), 1)
+    for true in range(3):
+        mine = pairs.filter(pl.col("class") == true)
+        plain = mine.filter(pl.col("weight").is_null())
+        counts[true] += _counts(plain["class_engine"])
+        drawn = mine.filter(pl.col("weight").is_not_null())
+        if drawn.height:
+            weights = drawn["weight"].to_numpy()
+            weighted = np.bincount(drawn["class_engine"].to_numpy(), weights, minlength=3)
+            counts[true] += weighted * weights.sum() / (weights**2).sum()
     return counts
 
 

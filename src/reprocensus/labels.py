@@ -22,13 +22,17 @@ VARIABLE_ALIASES = {"affiliation": "researcher_affiliation"}
 
 @dataclass(frozen=True, slots=True)
 class LabelledPaper:
-    """One paper's labels, by variable. `runs`: what an engine's repeated runs said, if the file has them."""
+    """One paper's labels, by variable. `runs`: what an engine's repeated runs said, if the file has them.
+
+    `weights`: how much a label counts, by variable; 1 where it has none.
+    """
 
     paper_id: str | None
     title: str | None
     labels: Mapping[str, str]
     reasons: Mapping[str, str] = field(default_factory=dict)
     runs: tuple[Mapping[str, str], ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -115,6 +115,7 @@ def _pairs(variable: Variable, papers: Sequence[tuple[str, LabelledPaper]], verd
                     paper_id, truth, said, verdict.get("confidence"),
                     paper.reasons.get(variable.name, ""), verdict.get("rationale") or "",
                     tuple((q["page"], q["text"]) for q in verdict.get("quotes") or ()),
+                    paper.weights.get(variable.name, 1.0),
                 )
             )  # fmt: skip
     return found

@@ -50,6 +50,38 @@ def matched(tables: Tables | None, papers: Sequence[LabelledPaper]) -> list[tupl
     return found
 
 
+def stored_people(tables: Tables) -> list[tuple[str, LabelledPaper]]:
+    """The papers labelled in the table `labels`, each with its paper_id; of several people's, the latest.
+
+    Labels that were drawn with unequal probabilities weigh one over theirs, scaled for each variable to sum
+    to their effective number (Kish), so that they and labels of equal probability can be pooled.
+
+    Raises:
+        UsageError: the table has none.
+    """
+    held = tables.scan("labels").sort("recorded_at", maintain_order=True)
+    held = held.unique(["paper_id", "variable"], keep="last", maintain_order=True)
+    if held.is_empty():
+        raise UsageError(
+            f"{tables.storage.uri} has no labels by people: give them with reprocensus review, take them in "
+            "with reprocensus import --who NAME, or name a file with --labels"
+        )
+    weight = 1 / pl.col("sampling_probability")
+    held = held.with_columns(weight=(weight * weight.sum() / (weight**2).sum()).over("variable"))
+    found = []
+    for (paper_id,), rows in held.group_by("paper_id", maintain_order=True):
+        given = rows.select("variable", "label", "comment", "weight").to_dicts()
+        paper = LabelledPaper(
+            paper_id=str(paper_id),
+            title=None,
+            labels={row["variable"]: row["label"] for row in given},
+            reasons={row["variable"]: row["comment"] for row in given if row["comment"]},
+            weights={row["variable"]: row["weight"] for row in given if row["weight"] is not None},
+        )
+        found.append((str(paper_id), paper))
+    return found
+
+
 def own_runs(papers: Sequence[tuple[str, LabelledPaper]]) -> dict[str, Verdicts]:
     """The repeated runs that a label file brings along, as verdicts without quotes."""
     longest = max((len(paper.runs) for _, paper in papers), default=0)

@@ -19,7 +19,10 @@ LEVELS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One variable of one paper, labelled twice: `truth` by people, `said` by the engine audited."""
+    """One variable of one paper, labelled twice: `truth` by people, `said` by the engine audited.
+
+    `weight`: how many like it the pair stands for, where labels were drawn with unequal probabilities.
+    """
 
     paper: str
     truth: str
@@ -28,6 +31,7 @@ class Pair:
     reason: str = ""
     rationale: str = ""
     quotes: tuple[tuple[int, str], ...] = ()
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Measures:
     """One variable's agreement. Shares from 0 to 1, None where nothing is to be shared.
 
     `agreement` counts `unknown` as wrong; `confusion[truth][said]` counts verdicts; precision, recall and F1
-    are of `positive`; `coverage` is the share that is not `unknown`.
+    are of `positive`; `coverage` is the share that is not `unknown`. Shares are of weights, counts are not.
     """
 
     variable: str
@@ -84,18 +88,21 @@ def comparable(said: str, labels: Sequence[str]) -> str:
 
 def measure(variable: str, positive: str, pairs: Sequence[Pair]) -> Measures:
     """The measures of at least one pair."""
-    n = len(pairs)
-    right = sum(pair.truth == pair.said for pair in pairs)
+    n = sum(pair.weight for pair in pairs)
+    right = sum(pair.weight for pair in pairs if pair.truth == pair.said)
     low, high = bootstrap(pairs)
-    hits = sum(pair.truth == pair.said == positive for pair in pairs)
-    precision = _share(hits, sum(pair.said == positive for pair in pairs))
-    recall = _share(hits, sum(pair.truth == positive for pair in pairs))
+    hits = sum(pair.weight for pair in pairs if pair.truth == pair.said == positive)
+    precision = _share(hits, sum(pair.weight for pair in pairs if pair.said == positive))
+    recall = _share(hits, sum(pair.weight for pair in pairs if pair.truth == positive))
     f1 = None if precision is None or recall is None else _share(2 * precision * recall, precision + recall)
-    truths = Counter(pair.truth for pair in pairs)
+    truths: dict[str, float] = {}
+    for pair in pairs:
+        truths[pair.truth] = truths.get(pair.truth, 0.0) + pair.weight
     return Measures(
-        variable, positive, n, right / n, low, high,
-        kappa([(pair.truth, pair.said) for pair in pairs]), precision, recall, f1,
-        coverage=sum(pair.said != UNKNOWN for pair in pairs) / n,
+        variable, positive, len(pairs), right / n, low, high,
+        kappa([(pair.truth, pair.said) for pair in pairs], [pair.weight for pair in pairs]),
+        precision, recall, f1,
+        coverage=sum(pair.weight for pair in pairs if pair.said != UNKNOWN) / n,
         majority=max(truths.values()) / n,
         confusion={
             truth: dict(sorted(Counter(p.said for p in pairs if p.truth == truth).items()))
@@ -109,12 +116,14 @@ def bootstrap(pairs: Sequence[Pair]) -> tuple[float, float]:
     """The 95 % percentile bootstrap interval of the agreement, over papers.
 
     A paper that several runs judged is drawn with all of them. Papers with equally many right verdicts of
-    equally many are one kind, and drawing papers again makes the counts of kinds multinomial.
+    equally many, by weight, are one kind, and drawing papers again makes the counts of kinds multinomial.
     """
-    papers: dict[str, list[bool]] = {}
+    papers: dict[str, list[float]] = {}
     for pair in pairs:
-        papers.setdefault(pair.paper, []).append(pair.truth == pair.said)
-    kinds = Counter((sum(right), len(right)) for right in papers.values())
+        sums = papers.setdefault(pair.paper, [0.0, 0.0])
+        sums[0] += pair.weight * (pair.truth == pair.said)
+        sums[1] += pair.weight
+    kinds = Counter((right, of) for right, of in papers.values())
     right, of = np.array(sorted(kinds)).T
     shares = np.array([kinds[kind] for kind in sorted(kinds)]) / len(papers)
     drawn = np.random.default_rng(SEED).multinomial(len(papers), shares, RESAMPLES)
@@ -122,12 +131,19 @@ def bootstrap(pairs: Sequence[Pair]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
+def kappa(pairs: Sequence[tuple[str, str]], weights: Sequence[float] | None = None) -> float | None:
     """Cohen's kappa; None where both sides know but one label, so that chance alone agrees."""
-    n = len(pairs)
-    ours, theirs = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
-    observed = sum(a == b for a, b in pairs) / n
-    expected = sum(ours[label] * theirs[label] for label in ours) / n**2
+    heavy = [1.0] * len(pairs) if weights is None else weights
+    n, observed = sum(heavy), 0.0
+    ours: dict[str, float] = {}
+    theirs: dict[str, float] = {}
+    for (a, b), weight in zip(pairs, heavy, strict=True):
+        ours[a] = ours.get(a, 0.0) + weight
+        theirs[b] = theirs.get(b, 0.0) + weight
+        observed += weight * (a == b) / n
+    if len(ours.keys() | theirs.keys()) == 1:
+        return None
+    expected = sum(ours[label] * theirs.get(label, 0.0) for label in ours) / n**2
     return _share(observed - expected, 1 - expected)
 
 
@@ -136,13 +152,14 @@ def levels(pairs: Sequence[Pair]) -> tuple[Level, ...]:
     found = []
     for low, high in zip(LEVELS, (*LEVELS[1:], 1.0), strict=True):
         at = [
-            (pair.confidence, pair.truth == pair.said)
+            (pair.confidence, pair.truth == pair.said, pair.weight)
             for pair in pairs
             if pair.confidence is not None and (low <= pair.confidence < high or pair.confidence == high == 1)
         ]
         if at:
-            mean = sum(confidence for confidence, _ in at) / len(at)
-            found.append(Level(low, high, len(at), mean, sum(right for _, right in at) / len(at)))
+            n = sum(weight for *_, weight in at)
+            mean = sum(confidence * weight for confidence, _, weight in at) / n
+            found.append(Level(low, high, len(at), mean, sum(w for _, right, w in at if right) / n))
     return tuple(found)
 
 

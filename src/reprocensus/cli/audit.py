@@ -33,7 +33,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def audit(
-    labels: Annotated[Path, typer.Option("--labels", help="JSON lines or CSV of people's labels")],
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", help="JSON lines or CSV of people's labels [default: the table labels]"),
+    ] = None,
     run: Annotated[
         list[str] | None, typer.Option("--run", help="this run's verdicts; several to compare repeated runs")
     ] = None,
@@ -54,8 +57,9 @@ def audit(
     from reprocensus.labels import read_labels
 
     variables = load_variables()
-    papers, runs = _gathered(read_labels(labels, variables), run or [], engine, store)
-    found = make_audit(labels.name, papers, runs, variables)
+    labelled = read_labels(labels, variables) if labels else None
+    papers, runs = _gathered(labelled, run or [], engine, store)
+    found = make_audit(labels.name if labels else "the table labels", papers, runs, variables)
     if html:
         from reprocensus.audit.page import audit_page
 
@@ -98,17 +102,18 @@ def compare(
 
 
 def _gathered(
-    labelled: "list[LabelledPaper]", run: list[str], engine: str | None, store: str | None
+    labelled: "list[LabelledPaper] | None", run: list[str], engine: str | None, store: str | None
 ) -> "tuple[list[tuple[str, LabelledPaper]], Mapping[str, Verdicts]]":
     """The papers and the runs that are compared."""
-    from reprocensus.audit.gather import matched, own_runs, stored_runs
+    from reprocensus.audit.gather import matched, own_runs, stored_people, stored_runs
 
-    if any(paper.runs for paper in labelled) and not (run or engine or store):
+    if labelled and any(paper.runs for paper in labelled) and not (run or engine or store):
         papers = matched(None, labelled)
         return papers, own_runs(papers)
     settings = load_settings()
     tables = Tables(open_storage(store or settings.store, settings))
-    return matched(tables, labelled), stored_runs(tables, run, engine)
+    papers = stored_people(tables) if labelled is None else matched(tables, labelled)
+    return papers, stored_runs(tables, run, engine)
 
 
 def _print(found: "Audit", examples: int) -> None:

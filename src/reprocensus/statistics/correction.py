@@ -8,7 +8,9 @@ the confusion matrix of labelled papers: Rogan and Gladen 1978 (Am. J. Epidemiol
 classes as in Buonaccorsi 2010 (Measurement Error, ch. 3). It assumes that the engine errs on labelled papers
 as it does on the others of the same true class. `by_prediction` is prediction-powered inference (Angelopoulos
 et al. 2023, Science 382:669) with the weight of PPI++ (arXiv 2311.01453), for a ratio. It assumes that the
-labelled papers are a random sample of the edition's.
+labelled papers are a random sample of the edition's; `by_weighted_prediction` is the same for papers drawn
+with known unequal probabilities, weighted by their inverse (active inference, Zrnic and Candes 2024,
+arXiv 2403.03208; Hajek's ratio form, as a review that was not finished scales all probabilities alike).
 """
 
 from dataclasses import dataclass
@@ -117,6 +119,50 @@ def by_prediction(people: NDArray[Any], engine: NDArray[Any], corpus: Array) -> 
     outside = _corpus_variance(corpus, value)
     variance = float(np.var(own - weight * said, ddof=1)) / n + weight**2 * outside / unlabelled
     return _estimate(value, variance, float(all_counted))
+
+
+def by_weighted_prediction(
+    people: NDArray[Any], engine: NDArray[Any], weights: Array, corpus: Array
+) -> Estimate | None:
+    """As `by_prediction`, of papers drawn with known unequal probabilities. None if none counts.
+
+    `weights`: one over each labelled paper's probability, shape (n,), known up to a factor. `corpus`: how
+    many papers, the labelled ones included, the engine puts into each class, shape (3,).
+    """
+    if len(people) < 2 or corpus.sum() == 0:
+        return None
+    parts: Array = weights / weights.sum()
+    counted = float(parts @ (people != OUT))
+    if counted == 0:
+        return None
+    value, weight = float(parts @ (people == YES)) / counted, 0.0
+    for _ in range(3):
+        own, said = (_centred(_influence(x, value), parts) for x in (people, engine))
+        spread = float((parts**2) @ said**2)
+        weight = float(np.clip((parts**2) @ (own * said) / spread, 0, 1)) if spread > 0 else 0.0
+        yes, all_counted = (
+            float(parts @ ours + weight * (corpus_share - parts @ theirs))
+            for ours, theirs, corpus_share in (
+                (people == YES, engine == YES, corpus[YES] / corpus.sum()),
+                (people != OUT, engine != OUT, (corpus[YES] + corpus[NO]) / corpus.sum()),
+            )
+        )
+        if all_counted <= 0:
+            return None
+        value = float(np.clip(yes / all_counted, 0, 1))
+    # One disagreement more of either kind, as above, at a usual weight.
+    more: Array = np.append(parts, [float(parts.mean())] * 2)
+    more = more / more.sum()
+    own = _influence(np.append(people, (YES, NO)), value)
+    said = _influence(np.append(engine, (NO, YES)), value)
+    rest = _centred(own - weight * said, more)
+    whole = float(more @ _centred(own, more) ** 2) / float(corpus.sum())
+    return _estimate(value, float((more**2) @ rest**2) + whole, all_counted)
+
+
+def _centred(values: Array, parts: Array) -> Array:
+    centred: Array = values - parts @ values
+    return centred
 
 
 def _influence(classes: NDArray[Any], share: float) -> Array:
