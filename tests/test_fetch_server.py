@@ -359,8 +359,8 @@ def test_an_error_that_nobody_thought_of_costs_its_paper_alone(
         return await get(self, client, url, conditions)
 
     monkeypatch.setattr(Fetcher, "_get", odd)
-    outcomes = fetch(tmp_path, server.url + "/odd", server.url + "/html")
-    assert {kind(outcome) for outcome in outcomes} == {"unforeseen", "html"}
+    outcomes = fetch(tmp_path, server.url + "/odd", server.on("/x", GOOD))
+    assert {kind(outcome) for outcome in outcomes} == {"unforeseen", "Fetched"}
 
 
 def test_hosts_are_fetched_from_side_by_side_and_each_at_its_own_pace(tmp_path: Path) -> None:

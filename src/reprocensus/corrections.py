@@ -130,7 +130,7 @@ def _row(raw: Row, variable: Variable, known: _Known, people: pl.DataFrame) -> R
         "n_labelled": known.pairs.height,
         "n_labelled_here": known.here.height,
         **_named("ppi", own),
-        "warnings": _warnings(variable, known, people),
+        "warnings": _warnings(variable, known, people, found),
     }
 
 
@@ -160,11 +160,12 @@ def _named(name: str, estimate: Estimate | None) -> Row:
     return {name: estimate.value, low: estimate.low, high: estimate.high}
 
 
-def _warnings(variable: Variable, known: _Known, people: pl.DataFrame) -> list[str]:
+def _warnings(variable: Variable, known: _Known, people: pl.DataFrame, found: Estimate | None) -> list[str]:
     confusion = known.confusion
     true = confusion.sum(1)
     right = [confusion[c, c] / true[c] if true[c] else 0.0 for c in (0, 1)]
     holds = {
+        "does_not_fit": found is None and min(true[0], true[1]) > 0,
         "few_labels": min(true[0], true[1]) < FEWEST_OF_A_CLASS,
         "weak_engine": sum(right) - 1 < WEAK,
         "labels_from_elsewhere": known.here.height < FEWEST_HERE,

@@ -49,6 +49,9 @@ def find_paper(tables: Tables, name: str) -> tuple[Edition, Row]:
         if found:
             ids = ", ".join(row["paper_id"] for _, row in found[:5])
             raise UsageError(f"{name!r} means several papers: {ids}; give the whole paper_id")
+    within = [row["paper_id"] for _, row in rows if folded in f"{row['paper_id']} {row['title']}".casefold()]
+    if within:
+        raise UsageError(f"no paper is called {name!r}; these contain it: {', '.join(within[:5])}")
     raise UsageError(f"no paper {name!r} in {tables.storage.uri}; run it first, or check --store")
 
 

@@ -55,7 +55,8 @@ def read_labels(path: Path, variables: Sequence[Variable]) -> list[LabelledPaper
             else:
                 rows = [json.loads(line) for line in file if line.strip()]
     except (OSError, ValueError, csv.Error) as error:
-        raise UsageError(f"labels {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"labels {path}: {reason}") from error
     papers = []
     for number, row in enumerate(rows, 1):
         try:

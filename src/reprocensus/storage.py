@@ -314,7 +314,8 @@ def _store_errors(uri: str) -> Iterator[None]:
         if isinstance(error, OSError) and "://" not in uri:
             root = next((p for p in [Path(uri), *Path(uri).parents] if p.exists()), Path("/"))
             free = f" ({shutil.disk_usage(root).free // 2**20} MiB free)"
+            if root.is_file():
+                raise StoreError(f"store {uri}: {root} is a file; a store is a folder") from error
         raise StoreError(
-            f"store {uri}: {type(error).__name__}: {error}{free}; check that it exists, may be written and "
-            "has space"
+            f"store {uri}: {type(error).__name__}: {error}{free}; check that it may be written and has space"
         ) from error

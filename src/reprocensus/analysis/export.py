@@ -48,7 +48,7 @@ def export(
     and an apostrophe before cells that it would run as a formula.
 
     Raises:
-        UsageError: an unknown format or table, or a file that is there already, without `force`.
+        UsageError: an unknown format, table, venue or year, or a file that is there already, without `force`.
         StoreError: the store cannot be read, or a file cannot be written.
     """
     if kind not in FORMATS:
@@ -56,6 +56,7 @@ def export(
     known = [*store, JUDGED_PAPERS]
     if unknown := [name for name in tables if name not in known]:
         raise UsageError(f"unknown table {', '.join(unknown)}; tables are {', '.join(known)}")
+    _check_edition(store, venue, year)
     names = list(tables) or [name for name in store if name not in _BY_NAME_ONLY]
     with closing(connect(store, " ".join(names))) as connection, _export_errors(out):
         if kind == "duckdb":
@@ -69,6 +70,14 @@ def export(
             relation = connection.sql(f"SELECT * FROM {name}{_where(connection, name, venue, year)}")
             write(connection, relation, kind, path, excel=excel, force=force)
         return list(files.values())
+
+
+def _check_edition(store: "Store", venue: str | None, year: int | None) -> None:
+    held = store["papers"].select("venue", "year").unique().collect()
+    for name, wanted in (("venue", venue), ("year", year)):
+        known = sorted(held[name].unique())
+        if wanted is not None and wanted not in known:
+            raise UsageError(f"no {name} {wanted} in {store.uri}; it has {', '.join(map(str, known))}")
 
 
 def write_rows(rows: pa.RecordBatchReader, out: Path, *, force: bool = False) -> None:

@@ -74,7 +74,10 @@ def audit(
             pairs[variable] += found
     measures = _measured(variables, pairs)
     if not measures:
-        raise UsageError(f"{title}: no verdict is on one of the {len(papers)} labelled papers")
+        raise UsageError(
+            f"{title}: no verdict is on one of the {len(papers)} labelled papers; "
+            "check --store, or take in who judged them: reprocensus import FILE --engine NAME"
+        )
     judged = {paper_id for verdicts in runs.values() for paper_id, _ in verdicts}
     return Audit(
         title=title,

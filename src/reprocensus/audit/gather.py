@@ -25,7 +25,9 @@ def stored_runs(tables: Tables, runs: Sequence[str], engine: str | None) -> dict
     for run, verdicts in found.items():
         if not verdicts:
             which = " ".join(filter(None, [run and f"of run {run}", engine and f"by engine {engine}"]))
-            raise UsageError(f"{tables.storage.uri} has no verdicts {which}".rstrip() + "; check --store")
+            raise UsageError(
+                f"{tables.storage.uri} has no verdicts {which}".rstrip() + "; the table runs has their ids"
+            )
     return found if runs else {engine or "verdicts": found[""]}
 
 

@@ -40,7 +40,7 @@ def statistics_table(
         box=SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
-        caption="n: papers (20/45: 20 of 45 judged).  score: documentation, 0 to 7.",
+        caption="n: papers (20/45: 20 of 45 judged on every variable).  score: documentation, 0 to 7.",
     )
     for name in by:
         table.add_column(name, overflow="fold", min_width=10 if name == "venue" else 4)

@@ -30,6 +30,8 @@ _DRAWS: Final = 4000
 #: Pseudo-counts: Jeffreys' prior, spread over the classes that there are.
 _PRIOR: Final = 0.5
 _SEED: Final = 20260616
+#: More draws than this at 0 or 1 mean that the matrix does not fit the corpus.
+_UNFIT: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class Estimate:
 
 def by_confusion(corpus: Array, confusion: Array, seed: int = _SEED, draws: int = _DRAWS) -> Estimate | None:
     """The true share of YES among YES and NO. None where people labelled no paper YES, or none NO.
+
+    Also None where no share at all explains what the engine says: it must err otherwise here than on the
+    labelled papers, and the formula would put every draw at 0 or at 1.
 
     `corpus`: how many papers the engine puts into each class, shape (3,). `confusion`: of labelled papers,
     how many that people put into the row's class the engine puts into the column's, shape (3, 3).
@@ -65,6 +70,8 @@ def by_confusion(corpus: Array, confusion: Array, seed: int = _SEED, draws: int 
     shares = _share(
         _solve(rows / rows.sum(2, keepdims=True), frequencies / frequencies.sum(1, keepdims=True))
     )
+    if not np.isfinite(shares).any() or float(np.mean((shares <= 0) | (shares >= 1))) > _UNFIT:
+        return None
     low, high = np.nanquantile(shares, (0.025, 0.975))
     value = float(plain[0]) if np.isfinite(plain[0]) else float(np.nanmedian(shares))
     return Estimate(value, min(float(low), value), max(float(high), value))
