@@ -222,7 +222,6 @@ def test_review_audit_and_correct_are_one_loop(reprocensus: Command, tmp_path: P
     assert ids[0] == first["id"]
 
 
-@pytest.mark.slow
 def test_the_dialogue_takes_keys_and_goes_on_where_it_stopped(
     tables: Tables, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
