@@ -1,9 +1,9 @@
 """The layout rules on hand-made page structures: no PDF and no MuPDF."""
 
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from reprocensus.errors import ExtractError
 from reprocensus.extract.addresses import Addresses

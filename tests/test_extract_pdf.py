@@ -293,3 +293,31 @@ def test_papers_have_titles_and_references() -> None:
     assert titles >= 0.9 * len(papers)
     assert references >= 0.95 * len(papers)
     assert bodies >= 0.9 * len(papers)
+
+
+def _formed(draw: Callable[[Any], None]) -> bytes:
+    """A page of prose that shows, as a form, another page on which something is drawn."""
+    document, inner = pymupdf.open("pdf", make(PROSE)), pymupdf.open()
+    draw(inner.new_page())
+    document[0].show_pdf_page(document[0].rect, inner)
+    data: bytes = document.tobytes()
+    return data
+
+
+@pytest.mark.parametrize("look", [{"render_mode": 3}, {"fill_opacity": 0}])
+def test_text_hidden_inside_a_form_is_found(look: dict[str, int]) -> None:
+    found = extract(_formed(lambda sheet: sheet.insert_text((72, 600), SECRET, **look)))
+    assert [hidden.text for hidden in found.hidden] == [SECRET]
+    assert SECRET not in found.text and "eight cards" in found.text
+
+
+def test_text_that_only_cuts_out_a_picture_is_seen() -> None:
+    def draw(sheet: Any) -> None:
+        sheet.insert_text((72, 600), SECRET, fontsize=11, render_mode=7)
+        # Painted through the letters: what is drawn next to nothing but them.
+        stream = sheet.get_contents()[-1]
+        painted = sheet.parent.xref_stream(stream).replace(b"ET", b"ET 1 0 0 rg 0 0 600 800 re f")
+        sheet.parent.update_stream(stream, painted)
+
+    found = extract(_formed(draw))
+    assert SECRET in found.text and not found.hidden

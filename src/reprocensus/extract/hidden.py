@@ -1,6 +1,6 @@
 """Text that is in a PDF and that nobody sees on its page, such as instructions to a reviewing machine.
 
-Only pages with something odd are looked at: near-white or tiny type, or an operator that hides text.
+Only pages with something odd are looked at: near-white or tiny type, or type without a colour.
 What a page shows is decided by drawing it: white letters on a dark box are seen, on paper they are not.
 """
 
@@ -11,8 +11,6 @@ from typing import Any, Final, NamedTuple
 from reprocensus.extract.characters import clean
 from reprocensus.extract.pages import Row
 
-#: What makes text invisible in a page's content: text rendering mode 3.
-INVISIBLE: Final = b"3 Tr"
 #: Type below this size, in points, cannot be read.
 TINY: Final = 3.0
 _LIGHT: Final = 0xE8
@@ -46,12 +44,13 @@ class Hidden(NamedTuple):
     box: Box
 
 
-def look(page: Any, *, invisible: bool) -> tuple[list[Hidden], bool]:
+def look(page: Any, *, clear: bool) -> tuple[list[Hidden], bool]:
     """What is hidden on a MuPDF page, and whether its text is the layer of a text recognition.
 
-    `invisible` says that the page's content switches to invisible text somewhere.
+    `clear` says that nothing is painted with some of its letters. Those that cut a picture to their shape
+    are seen nevertheless.
     """
-    unseen = _unseen(page) if invisible else []
+    unseen = _unseen(page) if clear else []
     layer = bool(unseen) and _is_scan(page)
     # Drawn once: every run is a clip of the same list.
     drawing = page.get_displaylist()
@@ -62,8 +61,12 @@ def look(page: Any, *, invisible: bool) -> tuple[list[Hidden], bool]:
                 box = Box(*span["bbox"])
                 if not span["text"].strip():
                     continue
-                clear = span.get("alpha", 255) == 0 or any(place.holds(box) for place in unseen)
-                if (clear and not layer) or (_is_light(span["color"]) and _blends(drawing, box)):
+                bare = span.get("alpha", 255) == 0
+                if bare and any(place.holds(box) for place in unseen):
+                    lost = not layer
+                else:
+                    lost = (bare or _is_light(span["color"])) and _blends(drawing, box)
+                if lost:
                     found.append(Hidden(span["text"], box))
     return found, layer
 

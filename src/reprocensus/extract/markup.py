@@ -23,8 +23,9 @@ _ROW: Final = '<p style="top:'
 _SPAN: Final = "<span"
 #: Where in a row's markup its first run has begun at the latest that a second one can begin.
 _PAST_FIRST: Final = 110
-#: One run of one style: the tags around it, its style, its text.
-_RUN: Final = re.compile(r'((?:</?\w+>)*)<span style="font-family:([^"]*)">([^<]*)</span>')
+#: One run of one style: its style, its text, and the tags behind it, which are the next run's.
+#: It begins with letters, not with the tags: so `re` finds its place by them, twice as fast.
+_RUN: Final = re.compile(r'<span style="font-family:([^"]*)">([^<]*)</span>((?:</?\w+>)*)')
 _ENTITY: Final = re.compile(r"&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(lt|gt|amp|quot|apos));")
 _NAMED: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _STYLE: Final = re.compile(r"(.*?),[\w-]*;font-size:(-?[\d.]+)pt", re.DOTALL)
@@ -39,6 +40,9 @@ _DEEP: Final = 0.43
 _CROWDED: Final = 1200
 #: Near-white: all three channels from e8 up.
 _LIGHT: Final = re.compile("color:#(?:(?:f.|e[89a-f]){3})", re.IGNORECASE)
+#: How the style of a run ends that nothing is painted with: every other one ends in a colour. What MuPDF
+#: says about the page and about each line ends so, too.
+_CLEAR: Final = 'pt">'
 #: Type smaller than three points, in hundredths.
 _TINY: Final = 300
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -88,11 +92,15 @@ def _has_light(styles: str) -> bool:
 
 
 class Printouts(NamedTuple):
-    """A page's JSON decoded, its HTML cut at the lines, and whether anything on it is near-white."""
+    """A page's JSON decoded, its HTML cut at the lines, and what colours say of any text on it.
+
+    `light`: it is near-white; `clear`: it has no colour at all, by its rendering mode or its opacity.
+    """
 
     blocks: list[_Block]
     markup: list[str]
     light: bool
+    clear: bool
 
 
 def printouts(positions: Callable[[], bytes], styles: Callable[[], bytes]) -> Printouts:
@@ -100,7 +108,8 @@ def printouts(positions: Callable[[], bytes], styles: Callable[[], bytes]) -> Pr
     blocks = _decode(positions()).blocks
     html = styles().decode("utf-8", "replace")
     light = ("color:#f" in html or "color:#e" in html) and _has_light(html)
-    return Printouts(blocks, html.split(_ROW), light)
+    lines = html.split(_ROW)
+    return Printouts(blocks, lines, light, html.count(_CLEAR) > len(lines))
 
 
 def rows_of(printed: Printouts, page: int) -> tuple[list[Row], set[int]]:
@@ -110,7 +119,7 @@ def rows_of(printed: Printouts, page: int) -> tuple[list[Row], set[int]]:
     """
     rows: list[Row] = []
     suspects: set[int] = set()
-    blocks, markup, colours = printed
+    blocks, markup, colours, _ = printed
     crowded = len(markup) > _CROWDED
     at = 0
     for number, block in enumerate(blocks):
@@ -177,11 +186,21 @@ def _is_mixed(line: _Line, drawn: str, bold: bool) -> bool:
     return 2 * drawn.count(same) <= drawn.count(_SPAN)
 
 
+def _runs(drawn: str) -> list[tuple[str, str, str]]:
+    """The runs of a line: the tags before each, its style, its text."""
+    runs: list[tuple[str, str, str]] = []
+    tags = drawn[drawn.find(">") + 1 : drawn.find(_SPAN)]
+    for css, text, following in _RUN.findall(drawn):
+        runs.append((tags, css, text))
+        tags = following
+    return runs
+
+
 def _mixed(
     line: _Line, drawn: str, frame: tuple[float, float, float, float], page: int, block: int, horizontal: bool
 ) -> Row | None:
     """The row of a line with several runs whose styles matter, or None if it has no ink."""
-    runs = _RUN.findall(drawn)
+    runs = _runs(drawn)
     row = _upon_first(runs, line, frame, page, block, horizontal)
     if row is not None:
         return row
@@ -207,19 +226,19 @@ def _upon_first(
     mono_from = -1
     letters = heavy = based = 0
     for tags, css, text in runs:
-        size, bold_name, mono_name = _style(css)
+        size, bold_run, mono_run, high = _look(tags, css)
         if size > main:
             return None
-        if "&" in text or not text.isascii() or not text.isprintable():
+        # Whatever is not printable ASCII is an entity here.
+        if "&" in text:
             text = _text(text)  # noqa: PLW2901 - a copy under another name costs as much as the test
         if text.isspace() or not text:
             out += text
             continue
-        bold_tag, mono_tag, high = _tags(tags)
         length = len(text)
-        if bold or bold_name or bold_tag:
+        if bold or bold_run:
             heavy += length
-        if mono or mono_name or mono_tag:
+        if mono or mono_run:
             if mono_from < 0:
                 mono_from = len(out)
                 starts_mono = starts_mono or not letters
@@ -260,12 +279,11 @@ def _spans(runs: list[tuple[str, str, str]], line: _Line, bottom: float) -> list
     bold_font, mono_font = _looks(line.font.name)
     for tags, css, raw in runs:
         text = _text(raw)
-        size, bold, mono = _style(css)
-        strong, typed, high = _tags(tags)
+        size, bold, mono, high = _look(tags, css)
         first = first or size
         if size > largest and not text.isspace():
             largest = size
-        spans.append(Span(text, size, strong or bold or bold_font, typed or mono or mono_font, baseline))
+        spans.append(Span(text, size, bold or bold_font, mono or mono_font, baseline))
         above.append(high)
         bold_font = mono_font = False
     if not largest:
@@ -282,8 +300,9 @@ def _spans(runs: list[tuple[str, str, str]], line: _Line, bottom: float) -> list
 
 
 def _text(text: str) -> str:
-    if "&" in text:
-        text = _ENTITY.sub(_character, text)
+    if "&" not in text:
+        return text
+    text = _ENTITY.sub(_character, text)
     return text if text.isascii() and text.isprintable() else clean(text)
 
 
@@ -294,10 +313,14 @@ def _character(match: re.Match[str]) -> str:
     return chr(code) if code < 0x110000 else "\ufffd"
 
 
-@lru_cache(maxsize=4096)
-def _tags(tags: str) -> tuple[bool, bool, bool]:
-    """Bold, typewriter, raised: the tags before a run; closing ones of the run before it may come first."""
-    return "<b>" in tags, "<tt>" in tags, "<sup>" in tags
+@lru_cache(maxsize=8192)
+def _look(tags: str, css: str) -> tuple[float, bool, bool, bool]:
+    """Size, bold, typewriter, raised: by the tags before a run and its style.
+
+    Closing tags of the run before it may come first.
+    """
+    size, bold, mono = _style(css)
+    return size, bold or "<b>" in tags, mono or "<tt>" in tags, "<sup>" in tags
 
 
 @lru_cache(maxsize=4096)

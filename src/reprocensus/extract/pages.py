@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 
 class Span(NamedTuple):
     """A run of characters of one style in a line. `baseline` of a raised run is an estimate."""
@@ -14,12 +16,12 @@ class Span(NamedTuple):
     baseline: float
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct, gc=False):
     """One line as read: its text, and what tells headings, tables and paragraphs apart.
 
     `size` is that of most characters, in points; `cells` counts pieces set apart by wide gaps, and `gaps`
     has the widths of all; `mark` says that it begins with a raised mark, as footnotes do.
+    A paper has thousands; a `Struct` is made in a fifth of a dataclass's time.
     """
 
     text: str

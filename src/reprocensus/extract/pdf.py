@@ -125,13 +125,12 @@ def _read_page(document: Any, index: int) -> Page | None:
         found, suspects = rows_of(printed, index + 1)
         box = page.rect
         width, height = float(box.width), float(box.height)
-        rows = [row for row in found if _inside(row, width, height)]
-        outside = (
-            [row.text for row in found if not _inside(row, width, height)] if len(rows) < len(found) else []
-        )
+        rows = [row for row in found if row.x0 < width and row.x1 > 0 and row.y0 < height and row.y1 > 0]
+        outside = _outside(found, rows) if len(rows) < len(found) else []
         images = len(page.get_images()) if len(rows) < _FEW_ROWS else 0
         sheet = Page(index + 1, width, height, rows, _links(page), images)
-        _take_out_hidden(page, sheet, outside, odd=any(hidden.is_message(found[at].text) for at in suspects))
+        odd = any(hidden.is_message(found[at].text) for at in suspects)
+        _take_out_hidden(page, sheet, outside, odd=odd, clear=printed.clear)
     except Exception as error:
         _pass_on(error)
         # One unreadable page must not cost the others; the caller counts and flags it.
@@ -139,12 +138,11 @@ def _read_page(document: Any, index: int) -> Page | None:
     return sheet
 
 
-def _take_out_hidden(page: Any, sheet: Page, outside: list[str], *, odd: bool) -> None:
+def _take_out_hidden(page: Any, sheet: Page, outside: list[str], *, odd: bool, clear: bool) -> None:
     """Move what a reader does not see from the rows of a page to its hidden text."""
     sheet.hidden += [text for text in outside if hidden.is_message(text)]
-    invisible = hidden.INVISIBLE in page.read_contents()
-    if odd or invisible:
-        found, sheet.ocr_layer = hidden.look(page, invisible=invisible)
+    if odd or clear:
+        found, sheet.ocr_layer = hidden.look(page, clear=clear)
         sheet.rows, texts = hidden.part(sheet.rows, found)
         sheet.hidden += texts
     if odd:
@@ -163,8 +161,10 @@ def _printed(printer: Any, textpage: Any, last: Any) -> bytes:
     return data
 
 
-def _inside(row: Row, width: float, height: float) -> bool:
-    return row.x0 < width and row.x1 > 0 and row.y0 < height and row.y1 > 0
+def _outside(found: list[Row], rows: list[Row]) -> list[str]:
+    """The texts of those that are not among the rows on the sheet."""
+    inside = {id(row) for row in rows}
+    return [row.text for row in found if id(row) not in inside]
 
 
 def _links(page: Any) -> list[Link]:
