@@ -99,7 +99,9 @@ def test_a_slow_file_times_out_and_the_next_one_is_fine() -> None:
     with ExtractPool(1, timeout_s=3) as pool:
         warm = pool.extract(pdf())
         assert warm.n_pages == 1
-        results = dict(pool.extract_all([("slow", pdf("many words for this page ", 1900)), ("fast", pdf())]))
+        # Takes more than twice the limit.
+        slow = pdf("many words for this page " * 5, 1900)
+        results = dict(pool.extract_all([("slow", slow), ("fast", pdf())]))
     assert {name: kind(result) for name, result in results.items()} == {"slow": "timeout", "fast": "text"}
 
 
