@@ -321,3 +321,14 @@ def test_text_that_only_cuts_out_a_picture_is_seen() -> None:
 
     found = extract(_formed(draw))
     assert SECRET in found.text and not found.hidden
+
+
+def test_invisible_labels_over_what_a_figure_shows_are_kept() -> None:
+    def draw(sheet: Any) -> None:
+        for number in range(3):
+            sheet.draw_line((72, 594 + 2 * number), (140, 594 + 2 * number), color=(0, 0, 1), width=1)
+        sheet.insert_text((72, 600), "Corpus A", render_mode=3)
+        sheet.insert_text((72, 640), "Corpus B", render_mode=3)
+
+    found = extract(_formed(draw))
+    assert "Corpus A" in found.text and "Corpus B" not in found.text

@@ -63,7 +63,8 @@ def look(page: Any, *, clear: bool) -> tuple[list[Hidden], bool]:
                     continue
                 bare = span.get("alpha", 255) == 0
                 if bare and any(place.holds(box) for place in unseen):
-                    lost = not layer
+                    # A label over its own outlines is seen; a message is hidden wherever it stands.
+                    lost = not layer and (is_message(span["text"]) or _blends(drawing, box))
                 else:
                     lost = (bare or _is_light(span["color"])) and _blends(drawing, box)
                 if lost:
