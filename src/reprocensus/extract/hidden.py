@@ -4,6 +4,7 @@ Only pages with something odd are looked at: near-white or tiny type, or type wi
 What a page shows is decided by drawing it: white letters on a dark box are seen, on paper they are not.
 """
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,8 @@ _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _FEW_WORDS: Final = 4
 _SCAN_SHARE: Final = 0.5
 _MODE_INVISIBLE: Final = 3
+#: A page of more square points than this, four of A4, is drawn where it is asked about only.
+_LARGE_PAGE: Final = 2_000_000
 
 
 class Box(NamedTuple):
@@ -52,8 +55,7 @@ def look(page: Any, *, clear: bool) -> tuple[list[Hidden], bool]:
     """
     unseen = _unseen(page) if clear else []
     layer = bool(unseen) and _is_scan(page)
-    # Drawn once: every run is a clip of the same list.
-    drawing = page.get_displaylist()
+    drawing = _Drawing(page)
     found: list[Hidden] = []
     for block in page.get_text("dict", flags=2)["blocks"]:
         for line in block.get("lines", ()):
@@ -64,9 +66,9 @@ def look(page: Any, *, clear: bool) -> tuple[list[Hidden], bool]:
                 bare = span.get("alpha", 255) == 0
                 if bare and any(place.holds(box) for place in unseen):
                     # A label over its own outlines is seen; a message is hidden wherever it stands.
-                    lost = not layer and (is_message(span["text"]) or _blends(drawing, box))
+                    lost = not layer and (is_message(span["text"]) or drawing.blends(box))
                 else:
-                    lost = (bare or _is_light(span["color"])) and _blends(drawing, box)
+                    lost = (bare or _is_light(span["color"])) and drawing.blends(box)
                 if lost:
                     found.append(Hidden(span["text"], box))
     return found, layer
@@ -111,7 +113,35 @@ def _is_scan(page: Any) -> bool:
     return any((b.x1 - b.x0) * (b.y1 - b.y0) > _SCAN_SHARE * sheet.width * sheet.height for b in boxes)
 
 
-def _blends(drawing: Any, box: Box) -> bool:
-    """Whether the drawn page shows nothing but one shade where the box is."""
-    shades = drawing.get_pixmap(clip=tuple(box), alpha=0).samples
-    return not shades or max(shades) - min(shades) < _CONTRAST
+class _Drawing:
+    """A page as it is drawn: once, when first asked, unless it is too large for that."""
+
+    def __init__(self, page: Any) -> None:
+        self._list = page.get_displaylist()
+        self._small = page.rect.width * page.rect.height <= _LARGE_PAGE
+        self._whole: Any = None
+
+    def blends(self, box: Box) -> bool:
+        """Whether nothing but one shade is drawn where the box is."""
+        shades = self._shades(box)
+        return not shades or max(shades) - min(shades) < _CONTRAST
+
+    def _shades(self, box: Box) -> bytes:
+        if not self._small:
+            return bytes(self._list.get_pixmap(clip=tuple(box), alpha=0).samples)
+        if self._whole is None:
+            picture = self._list.get_pixmap(alpha=0)
+            self._whole = picture, picture.samples
+        picture, samples = self._whole
+        left, right = (
+            max(0, math.floor(box.x0) - picture.x),
+            min(picture.width, math.ceil(box.x1) - picture.x),
+        )
+        top, bottom = (
+            max(0, math.floor(box.y0) - picture.y),
+            min(picture.height, math.ceil(box.y1) - picture.y),
+        )
+        if left >= right:
+            return b""
+        starts = range(top * picture.stride, bottom * picture.stride, picture.stride)
+        return b"".join([samples[at + left * picture.n : at + right * picture.n] for at in starts])
