@@ -145,3 +145,29 @@ def test_the_census_figures_come_out_to_the_last_digit(shared: Path, tables: Tab
                 printed = f"{value:.4f}" if "." in figure else str(value)
                 assert printed == figure, f"{line} {column}: {printed}"
     assert pl.DataFrame(tables.scan("venue_statistics"))["engine"].unique().to_list() == ["census"]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("../x,2020,T,Yes", "folder"),
+        ("V,-5,T,Yes", "1900"),
+        ("V,99999999999,T,Yes", "1900"),
+        (",2020,T,Yes", "no venue"),
+    ],
+)
+def test_a_file_with_an_odd_edition_is_refused_before_anything_is_written(
+    tables: Tables, tmp_path: Path, row: str, words: str
+) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text(f"venue,year,title,pseudocode\nV,2020,Good,Yes\n{row}\n")
+    with pytest.raises(UsageError, match=words):
+        import_file(tables, file, VARIABLES, engine="e")
+    assert not tables.scan("verdicts").filter(engine="e").height
+
+
+def test_rows_of_one_paper_are_counted_and_floats_are_codes(tables: Tables, tmp_path: Path) -> None:
+    file = tmp_path / "twice.csv"
+    file.write_text("venue,year,title,pseudocode\nV,2020,One,1.0\nV,2020,One,0.0\nV,2020,Two,1.0\n")
+    done = import_file(tables, file, VARIABLES, engine="e")
+    assert (done.n_papers, done.n_merged) == (2, 1)

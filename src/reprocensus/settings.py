@@ -3,7 +3,7 @@
 import os
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from reprocensus.errors import UsageError
 from reprocensus.validation import complaints
@@ -64,6 +64,8 @@ def load_settings() -> Settings:
     """The settings that the environment gives. Raises `UsageError` naming those that are wrong."""
     try:
         return Settings()
+    except SettingsError as error:
+        raise UsageError(f"settings from the environment: {error}; JSON was expected") from error
     except ValidationError as error:
         raise UsageError(
             f"settings from the environment (REPROCENSUS_<NAME>): {complaints(error)}"

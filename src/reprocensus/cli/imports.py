@@ -38,5 +38,6 @@ def import_labels(
     print(
         f"{done.n_papers} papers, {done.n_new_papers} of them new; {done.n_new} labels added, "
         f"{done.n_known} known already"
+        + (f"; {done.n_merged} rows of papers named more than once: the last stands" if done.n_merged else "")
         + (f"; {done.n_unlisted} papers left out, which the store does not list" if done.n_unlisted else "")
     )

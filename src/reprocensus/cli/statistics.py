@@ -131,6 +131,12 @@ def _around(labels: pl.DataFrame, variables: Sequence[Variable]) -> list[dict[st
     years = load_settings().checklist_years
     if not years:
         raise UsageError('set REPROCENSUS_CHECKLIST_YEARS, such as {"NeurIPS": 2019}')
+    known = set(labels["venue"].unique())
+    if not known & set(years):
+        raise UsageError(
+            f"no papers of {', '.join(years)}, which REPROCENSUS_CHECKLIST_YEARS names; the store has "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
     return around_year(venue_statistics(labels, variables, ("venue", "year")), years).to_dicts()
 
 

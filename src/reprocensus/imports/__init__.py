@@ -23,12 +23,16 @@ from reprocensus.sources import check_venue
 from reprocensus.tables import Tables, empty_frame
 from reprocensus.variables import Variable
 
+#: Years that an edition can have.
+_YEARS = (1900, 2100)
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What an import did. `n_new_papers`, `n_new`: added; `n_known`: labels that the store held already.
 
-    `n_unlisted`: papers of people's labels that the store does not list, which are left out.
+    `n_unlisted`: papers of people's labels that the store does not list, which are left out. `n_merged`: rows
+    of a paper that the file names more than once; the last stands.
     """
 
     run_id: str | None
@@ -37,6 +41,7 @@ class Imported:
     n_new: int
     n_known: int
     n_unlisted: int
+    n_merged: int
 
 
 def import_file(
@@ -55,17 +60,20 @@ def import_file(
     """
     if bool(engine) == bool(who):
         raise UsageError("say whose labels these are: --engine NAME for a census', --who NAME for people's")
-    rows = normalised(_read(file), variables)
-    if (lost := rows.filter(pl.col("venue").is_null() | pl.col("year").is_null())).height:
-        raise UsageError(f"{file}: no venue and year for {lost.height} papers, such as {lost.row(0)[:5]}")
+    try:
+        rows = normalised(_read(file), variables)
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise UsageError(f"{file}: a column has values of a kind that cannot be read: {error}") from error
+    _check_editions(rows, file)
     tables.storage.prepare()
     started, run_id, source = datetime.now(UTC), new_run_id(), f"import:{file.name}"
     named = [v.name for v in variables if v.name in rows.columns]
-    sums = dict.fromkeys(("papers", "new_papers", "new", "known", "unlisted"), 0)
+    sums = dict.fromkeys(("papers", "new_papers", "new", "known", "unlisted", "merged"), 0)
     for (venue, year), part in rows.group_by("venue", "year", maintain_order=True):
         edition = Edition(check_venue(str(venue)), int(str(year)))
         placed = _placed(part, edition, tables.read("papers", edition).frame)
         sums["papers"] += placed.height
+        sums["merged"] += part.height - placed.height
         now = pl.lit(datetime.now(UTC)).cast(pl.Datetime("us", "UTC"))
         if who:
             sums["unlisted"] += placed.filter("new").height
@@ -96,8 +104,23 @@ def import_file(
     return Imported(run_id, *_counts(sums))
 
 
-def _counts(sums: dict[str, int]) -> tuple[int, int, int, int, int]:
-    return sums["papers"], sums["new_papers"], sums["new"], sums["known"], sums["unlisted"]
+def _check_editions(rows: pl.DataFrame, file: Path) -> None:
+    """Raises `UsageError` unless every paper has a year and a venue that can name a folder of the store."""
+    plausible = pl.col("year").is_between(*_YEARS)
+    if (lost := rows.filter(pl.col("venue").is_null() | ~plausible.fill_null(False))).height:
+        raise UsageError(
+            f"{file}: no venue, or no year from {_YEARS[0]} to {_YEARS[1]}, for {lost.height} papers, "
+            f"such as {lost.row(0)[:5]}"
+        )
+    for venue in rows["venue"].unique():
+        try:
+            check_venue(venue)
+        except ValueError as error:
+            raise UsageError(f"{file}: {error}") from error
+
+
+def _counts(sums: dict[str, int]) -> tuple[int, ...]:
+    return tuple(sums[name] for name in ("papers", "new_papers", "new", "known", "unlisted", "merged"))
 
 
 def _read(file: Path) -> pl.DataFrame:

@@ -93,7 +93,7 @@ def _with_edition(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _labels(raw: pl.DataFrame, variable: Variable) -> pl.Expr:
     known = spellings(variable) | {"-1": UNKNOWN}
-    column = raw[variable.name].cast(pl.String).str.strip_chars().str.to_lowercase()
+    column = raw[variable.name].cast(pl.String).str.strip_chars().str.to_lowercase().str.strip_suffix(".0")
     stray = sorted(set(column.drop_nulls().unique()) - set(known) - {""})
     if stray:
         raise UsageError(
@@ -101,5 +101,5 @@ def _labels(raw: pl.DataFrame, variable: Variable) -> pl.Expr:
             f"{', '.join(variable.all_labels)}, or the codes {', '.join(filter(str.isdecimal, known))} and "
             "-1 for unknown"
         )
-    label = pl.col(variable.name).cast(pl.String).str.strip_chars().str.to_lowercase()
+    label = pl.col(variable.name).cast(pl.String).str.strip_chars().str.to_lowercase().str.strip_suffix(".0")
     return label.replace_strict(known, default=None, return_dtype=pl.String).alias(variable.name)
