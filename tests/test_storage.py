@@ -113,7 +113,7 @@ def test_what_a_dead_process_left_is_cleared_and_what_a_live_one_writes_is_not(t
 def test_errors_name_the_store_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     storage = open_storage(str(tmp_path / "file" / "store"), Settings())
-    with pytest.raises(StoreError, match="check that it exists, may be written"):
+    with pytest.raises(StoreError, match="is a file; a store is a folder"):
         storage.create("x", b"")
     with pytest.raises(UsageError, match="nosuch"):
         open_storage("nosuch://x", Settings())
