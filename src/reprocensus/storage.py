@@ -317,5 +317,6 @@ def _store_errors(uri: str) -> Iterator[None]:
             if root.is_file():
                 raise StoreError(f"store {uri}: {root} is a file; a store is a folder") from error
         raise StoreError(
-            f"store {uri}: {type(error).__name__}: {error}{free}; check that it may be written and has space"
+            f"store {uri}: {type(error).__name__}: {error}{free}; check that it exists, may be written and "
+            "has space"
         ) from error
