@@ -8,11 +8,11 @@ import pytest
 from conftest import Command
 from reprocensus.audit.audit import Verdicts, audit
 from reprocensus.audit.compare import compare
-from reprocensus.audit.gather import matched, own_runs
+from reprocensus.audit.gather import own_runs
 from reprocensus.audit.measures import Pair, bootstrap, calibration_error, kappa, levels, measure, repeats
 from reprocensus.audit.page import audit_page
 from reprocensus.errors import UsageError
-from reprocensus.labels import LabelledPaper, decoded, read_labels
+from reprocensus.labels import LabelledPaper, decoded, matched, read_labels
 from reprocensus.schemas import load_variables
 
 VARIABLES = load_variables()

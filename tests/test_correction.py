@@ -133,9 +133,20 @@ def test_raw_stands_beside_corrected_in_a_table(tables: Tables) -> None:
     assert row["corrected_low"] < 0.3 < row["corrected_high"] < 0.5
     assert (row["method"], row["n_labelled"], row["n_labelled_here"]) == ("ppi", 100, 100)
     assert (row["sensitivity"], row["warnings"]) == (1.0, [])
-    save(tables, rows, "basis")
-    kept = tables.read("corrected_statistics", Edition("V", 2020)).frame
-    assert kept.filter(variable="pseudocode")["corrected"].to_list() == [row["corrected"]]
+    save(tables, rows)
+    kept = tables.read("corrected_statistics", Edition("V", 2020))
+    assert kept.frame.filter(variable="pseudocode")["corrected"].to_list() == [row["corrected"]]
+    save(tables, [{**row, "engine": "another"} for row in rows])
+    both = tables.read("corrected_statistics", Edition("V", 2020))
+    assert set(both.frame["engine"]) == {"census", "another"}, "another engine's rows stay"
+    save(tables, [{**row, "engine": "another"} for row in rows])
+    again = tables.read("corrected_statistics", Edition("V", 2020))
+    assert again.version == both.version, "what is there already is not written again"
+
+
+def test_labels_of_other_papers_match_none(tables: Tables) -> None:
+    elsewhere = LabelledPaper("X-2020/p", "Elsewhere", {"pseudocode": "Yes"})
+    assert match_labels(tables, [elsewhere]).is_empty()
 
 
 def test_assumptions_that_do_not_hold_are_named(tables: Tables) -> None:

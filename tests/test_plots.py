@@ -57,7 +57,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Store:
     tables = Tables(open_storage(root, Settings()))
     for number, edition in enumerate(EDITIONS):
         rows = [corrected_row(e, number, "ppi" if number < 2 else "confusion") for e in ("rules", "census")]
-        save(tables, [{**row, "venue": edition.venue, "year": edition.year} for row in rows], "made up")
+        save(tables, [{**row, "venue": edition.venue, "year": edition.year} for row in rows])
     return open_store(root)
 
 

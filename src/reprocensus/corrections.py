@@ -7,12 +7,20 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from reprocensus.keys import digest, slug
-from reprocensus.labels import LabelledPaper
-from reprocensus.records import Edition
+from reprocensus.keys import digest
+from reprocensus.labels import LabelledPaper, matched
+from reprocensus.records import NOT_APPLICABLE, Edition
 from reprocensus.schemas import load_table
 from reprocensus.statistics import venue_statistics
-from reprocensus.statistics.correction import Estimate, by_confusion, by_prediction, by_weighted_prediction
+from reprocensus.statistics.correction import (
+    NO,
+    OUT,
+    YES,
+    Estimate,
+    by_confusion,
+    by_prediction,
+    by_weighted_prediction,
+)
 from reprocensus.statistics.shares import OVER_ALL
 from reprocensus.tables import Partition, Tables, frame_of
 from reprocensus.variables import Variable
@@ -33,19 +41,10 @@ def match_labels(tables: Tables, labelled: Sequence[LabelledPaper]) -> pl.DataFr
 
     A paper is the one of that paper_id, else the only one of that title. Others are left out.
     """
-    papers = tables.scan("papers", columns=("paper_id", "title"))
-    ids: dict[str, tuple[str, int, str]] = {}
-    titles: dict[str, list[tuple[str, int, str]]] = {}
-    for venue, year, paper_id, title in papers.iter_rows():
-        ids[paper_id] = (venue, year, paper_id)
-        titles.setdefault(slug(title), []).append((venue, year, paper_id))
-    rows = []
-    for paper in labelled:
-        named = titles.get(slug(paper.title), []) if paper.title else []
-        found = ids.get(paper.paper_id or "") or (named[0] if len(named) == 1 else None)
-        if found:
-            rows.append({**dict(zip(("venue", "year", "paper_id"), found, strict=True)), **paper.labels})
-    return pl.DataFrame(rows, infer_schema_length=None).unique("paper_id", keep="last", maintain_order=True)
+    papers = tables.scan("papers", columns=("paper_id",))
+    rows = [{"paper_id": paper_id, **paper.labels} for paper_id, paper in matched(tables, labelled)]
+    labels = pl.DataFrame(rows, infer_schema_length=None).unique("paper_id", keep="last")
+    return papers.join(labels, on="paper_id", maintain_order="left")
 
 
 def stored_labels(tables: Tables) -> pl.DataFrame:
@@ -115,7 +114,7 @@ class _Known:
 def _row(raw: Row, variable: Variable, known: _Known, people: pl.DataFrame) -> Row:
     found = by_confusion(_counts(known.group["class"]), known.confusion)
     own = _own(known)
-    yes, no = known.confusion[0, :2], known.confusion[1, :2]
+    yes, no = known.confusion[YES, :OUT], known.confusion[NO, :OUT]
     return {
         "variable": variable.name,
         "n_judged": raw["n_judged"],
@@ -125,8 +124,8 @@ def _row(raw: Row, variable: Variable, known: _Known, people: pl.DataFrame) -> R
         **_named("corrected", own or found),
         "method": "ppi" if own else "confusion" if found else None,
         **_named("confusion", found),
-        "sensitivity": float(yes[0] / yes.sum()) if yes.sum() else None,
-        "specificity": float(no[1] / no.sum()) if no.sum() else None,
+        "sensitivity": float(yes[YES] / yes.sum()) if yes.sum() else None,
+        "specificity": float(no[NO] / no.sum()) if no.sum() else None,
         "n_labelled": known.pairs.height,
         "n_labelled_here": known.here.height,
         **_named("ppi", own),
@@ -163,10 +162,10 @@ def _named(name: str, estimate: Estimate | None) -> Row:
 def _warnings(variable: Variable, known: _Known, people: pl.DataFrame, found: Estimate | None) -> list[str]:
     confusion = known.confusion
     true = confusion.sum(1)
-    right = [confusion[c, c] / true[c] if true[c] else 0.0 for c in (0, 1)]
+    right = [confusion[c, c] / true[c] if true[c] else 0.0 for c in (YES, NO)]
     holds = {
-        "does_not_fit": found is None and min(true[0], true[1]) > 0,
-        "few_labels": min(true[0], true[1]) < FEWEST_OF_A_CLASS,
+        "does_not_fit": found is None and min(true[YES], true[NO]) > 0,
+        "few_labels": min(true[YES], true[NO]) < FEWEST_OF_A_CLASS,
         "weak_engine": sum(right) - 1 < WEAK,
         "labels_from_elsewhere": known.here.height < FEWEST_HERE,
         "type_not_labelled": variable.name not in OVER_ALL and "research_type" not in people.columns,
@@ -179,13 +178,13 @@ def _classes(frame: pl.DataFrame, variable: Variable) -> pl.DataFrame:
     label = pl.col(variable.name)
     own = (
         pl.when(label == variable.positive)
-        .then(0)
-        .when(label.is_in(variable.labels) | (label == "not_applicable"))
-        .then(1)
+        .then(YES)
+        .when(label.is_in(variable.labels) | (label == NOT_APPLICABLE))
+        .then(NO)
     )
     if variable.name not in OVER_ALL and "research_type" in frame.columns:
         kind = pl.col("research_type")
-        own = pl.when(kind == "Theoretical").then(2).when(kind == "Experimental").then(own)
+        own = pl.when(kind == "Theoretical").then(OUT).when(kind == "Experimental").then(own)
     return frame.select("venue", "year", "paper_id", own.cast(pl.Int64).alias("class"))
 
 
@@ -225,31 +224,25 @@ def _counts(classes: pl.Series) -> np.ndarray:
     return np.bincount(classes.to_numpy(), minlength=3).astype(float)
 
 
-def save(tables: Tables, rows: Sequence[Row], basis: str) -> None:
-    """Writes rows grouped by venue and year as the table `corrected_statistics`, in place of what it held.
+def save(tables: Tables, rows: Sequence[Row]) -> None:
+    """Writes rows grouped by venue and year as the table `corrected_statistics`.
 
-    `basis`: what they rest on; an edition whose basis is the same is not written again.
+    They take the place of what the table held of their engine and edition; rows that it holds already are not
+    written again.
     """
     schema = load_table("corrected_statistics")
     editions: dict[Edition, list[Row]] = {}
     for row in rows:
-        editions.setdefault(Edition(row["venue"], row["year"]), []).append(row)
+        figures = {name: value for name, value in row.items() if name not in ("venue", "year")}
+        editions.setdefault(Edition(row["venue"], row["year"]), []).append(figures)
     for edition, mine in editions.items():
-        frame = frame_of(
-            schema, [{k: v for k, v in row.items() if k not in ("venue", "year")} for row in mine]
-        )
-        engines = frame["engine"].unique()
-
-        # Another engine's rows of the edition stay.
-        def change(
-            current: Partition, frame: pl.DataFrame = frame, engines: pl.Series = engines
-        ) -> Partition:
-            others = current.frame.filter(~pl.col("engine").is_in(engines.to_list()))
-            return Partition(pl.concat([others, frame]), (), basis, current.version)
-
-        tables.update("corrected_statistics", edition, change)
+        frame, basis = frame_of(schema, mine), digest(repr(mine))
+        tables.update("corrected_statistics", edition, lambda held, f=frame, b=basis: _replaced(held, f, b))  # type: ignore[misc]
 
 
-def basis_of(rows: Sequence[Row]) -> str:
-    """A digest of what the rows say."""
-    return digest(repr(rows))
+def _replaced(held: Partition, frame: pl.DataFrame, basis: str) -> Partition:
+    """The partition with `frame` in place of its engines' rows; the same one if these were written last."""
+    if held.basis == basis:
+        return held
+    others = held.frame.join(frame, on="engine", how="anti")
+    return Partition(pl.concat([others, frame]), (), basis, held.version)

@@ -1,4 +1,4 @@
-"""Labels that people (or another census) gave papers, read from a file.
+"""Labels that people (or another census) gave papers, read from a file and matched with a store.
 
 - JSON lines with `id`, `labels` (variable to label) and, if known, `responses` (variable to quote or reason);
 - JSON lines with `title`, `human` and `llm_runs`, in the code of Gundersen's surveys: see `spellings`;
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from reprocensus.errors import UsageError
+from reprocensus.keys import folded_title
 from reprocensus.records import COMMON_LABELS
+from reprocensus.tables import Tables
 from reprocensus.variables import Variable
 
 #: Other names that files have for a variable.
@@ -115,3 +117,24 @@ def _paper(row: Mapping[str, Any], known: Mapping[str, Variable]) -> LabelledPap
 def _decoded(given: Mapping[str, Any], known: Mapping[str, Variable]) -> dict[str, str]:
     named = {VARIABLE_ALIASES.get(name, name): value for name, value in given.items()}
     return {name: decoded(value, known[name]) for name, value in named.items() if name in known}
+
+
+def matched(tables: Tables | None, papers: Sequence[LabelledPaper]) -> list[tuple[str, LabelledPaper]]:
+    """Each labelled paper with its paper_id in the store: its own, or that of the only paper of its title.
+
+    Papers that the store does not have keep the name that the file gives them.
+    """
+    ids: set[str] = set()
+    titles: dict[str, list[str]] = {}
+    for edition in tables.editions("papers") if tables else ():
+        assert tables is not None
+        frame = tables.read("papers", edition, ("paper_id", "title")).frame
+        for paper_id, title in frame.rows():
+            ids.add(paper_id)
+            titles.setdefault(folded_title(title), []).append(paper_id)
+    found = []
+    for paper in papers:
+        named = titles.get(folded_title(paper.title), []) if paper.title else []
+        known = paper.paper_id if paper.paper_id in ids else named[0] if len(named) == 1 else None
+        found.append((known or paper.name, paper))
+    return found

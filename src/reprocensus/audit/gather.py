@@ -7,7 +7,6 @@ import polars as pl
 
 from reprocensus.audit.audit import Verdicts
 from reprocensus.errors import UsageError
-from reprocensus.keys import folded_title
 from reprocensus.labels import LabelledPaper
 from reprocensus.records import Edition
 from reprocensus.tables import Tables
@@ -29,27 +28,6 @@ def stored_runs(tables: Tables, runs: Sequence[str], engine: str | None) -> dict
                 f"{tables.storage.uri} has no verdicts {which}".rstrip() + "; the table runs has their ids"
             )
     return found if runs else {engine or "verdicts": found[""]}
-
-
-def matched(tables: Tables | None, papers: Sequence[LabelledPaper]) -> list[tuple[str, LabelledPaper]]:
-    """Each labelled paper with its paper_id in the store: its own, or that of the only paper of its title.
-
-    Papers that the store does not have keep the name that the file gives them.
-    """
-    ids: set[str] = set()
-    titles: dict[str, list[str]] = {}
-    for edition in tables.editions("papers") if tables else ():
-        assert tables is not None
-        frame = tables.read("papers", edition, ("paper_id", "title")).frame
-        for paper_id, title in frame.rows():
-            ids.add(paper_id)
-            titles.setdefault(folded_title(title), []).append(paper_id)
-    found = []
-    for paper in papers:
-        named = titles.get(folded_title(paper.title), []) if paper.title else []
-        known = paper.paper_id if paper.paper_id in ids else named[0] if len(named) == 1 else None
-        found.append((known or paper.name, paper))
-    return found
 
 
 def stored_people(tables: Tables) -> list[tuple[str, LabelledPaper]]:

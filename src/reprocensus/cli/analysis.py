@@ -11,12 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from reprocensus.cli import show
-from reprocensus.cli.options import EngineChoice, JsonOption, StoreOption
+from reprocensus.cli.options import EngineChoice, JsonOption, StoreOption, open_tables
 from reprocensus.errors import UsageError
 from reprocensus.schemas import TableSchema, load_table, load_tables, load_variables
-from reprocensus.settings import load_settings
-from reprocensus.storage import open_storage
-from reprocensus.tables import Tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +42,7 @@ def schema(
     if views:
         from reprocensus.analysis.views import views_sql
 
-        storage = _tables(store).storage
+        storage = open_tables(store).storage
         # An engine makes no view of files that are not there yet.
         filled = [known for known in load_tables() if storage.list(f"tables/{known.name}")]
         print(views_sql(views, storage.uri, filled or load_tables(), load_variables()), end="")
@@ -151,13 +148,8 @@ def migrate(store: StoreOption = None) -> None:
     """Write anew what an earlier version of this program wrote, so that every reader sees today's columns."""
     from reprocensus.upgrade import upgrade
 
-    written = upgrade(_tables(store))
+    written = upgrade(open_tables(store))
     show.print_lines([f"{len(written)} files written anew", *written])
-
-
-def _tables(store: str | None) -> Tables:
-    settings = load_settings()
-    return Tables(open_storage(store or settings.store, settings))
 
 
 def _key(schema: TableSchema) -> tuple[str, ...]:

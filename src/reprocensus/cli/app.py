@@ -12,7 +12,7 @@ import typer
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
 from reprocensus.cli import analysis, audit, bench, imports, listing, review, show, statistics
-from reprocensus.cli.options import JsonOption, StoreOption
+from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
 from reprocensus.groups import group_statistics, labels_of
@@ -21,8 +21,6 @@ from reprocensus.outcome import RunOutcome
 from reprocensus.request import DEFAULT_SOURCE, RunRequest
 from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings, load_settings
-from reprocensus.storage import open_storage
-from reprocensus.tables import Tables
 
 app = typer.Typer(
     help="Reads AI papers and judges, with quoted evidence, what they document for their reproduction.",
@@ -188,7 +186,7 @@ def why(
 ) -> None:
     """Print one verdict with its quotes in context, their pages, and the run that made it."""
     chosen = load_variables((variable,))[0]
-    reason = explain(_tables(store), paper, chosen, engine)
+    reason = explain(open_tables(store), paper, chosen, engine)
     if as_json:
         quotes = [
             {**quote, "before": before, "after": after}
@@ -287,11 +285,6 @@ def _listings(prepared: Prepared) -> list[dict[str, Any]]:
         }
         for found in prepared.gathered.listings
     ]
-
-
-def _tables(store: str | None) -> Tables:
-    settings = load_settings()
-    return Tables(open_storage(store or settings.store, settings))
 
 
 def _hand_over(prepared: Prepared, *, quiet: bool) -> RunOutcome:

@@ -10,12 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from reprocensus.cli import show
-from reprocensus.cli.options import JsonOption, StoreOption
+from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.errors import UsageError
 from reprocensus.schemas import load_variables
-from reprocensus.settings import load_settings
-from reprocensus.storage import open_storage
-from reprocensus.tables import Tables
 
 if TYPE_CHECKING:
     from reprocensus.audit.audit import Audit, Verdicts
@@ -87,8 +84,7 @@ def compare(
     from reprocensus.audit.compare import compare as make_comparison
     from reprocensus.audit.gather import stored_runs
 
-    settings = load_settings()
-    runs = stored_runs(Tables(open_storage(store or settings.store, settings)), [first, second], None)
+    runs = stored_runs(open_tables(store), [first, second], None)
     found = make_comparison((first, second), runs[first], runs[second], load_variables())
     if as_json:
         from dataclasses import asdict
@@ -105,13 +101,13 @@ def _gathered(
     labelled: "list[LabelledPaper] | None", run: list[str], engine: str | None, store: str | None
 ) -> "tuple[list[tuple[str, LabelledPaper]], Mapping[str, Verdicts]]":
     """The papers and the runs that are compared."""
-    from reprocensus.audit.gather import matched, own_runs, stored_people, stored_runs
+    from reprocensus.audit.gather import own_runs, stored_people, stored_runs
+    from reprocensus.labels import matched
 
     if labelled and any(paper.runs for paper in labelled) and not (run or engine or store):
         papers = matched(None, labelled)
         return papers, own_runs(papers)
-    settings = load_settings()
-    tables = Tables(open_storage(store or settings.store, settings))
+    tables = open_tables(store)
     papers = stored_people(tables) if labelled is None else matched(tables, labelled)
     return papers, stored_runs(tables, run, engine)
 

@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from reprocensus.cli.options import JsonOption, StoreOption
+from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.imports import import_file
 from reprocensus.schemas import load_variables
-from reprocensus.settings import load_settings
-from reprocensus.storage import open_storage
-from reprocensus.tables import Tables
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,8 +26,7 @@ def import_labels(
     as_json: JsonOption = False,
 ) -> None:
     """Take in another census' labels as verdicts (--engine), or people's as labels (--who)."""
-    settings = load_settings()
-    tables = Tables(open_storage(store or settings.store, settings))
+    tables = open_tables(store)
     done = import_file(tables, file, load_variables(), engine=engine, model=model, who=who)
     if as_json:
         print(json.dumps(asdict(done)))

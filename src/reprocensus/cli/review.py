@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reprocensus.cli import show
-from reprocensus.cli.options import JsonOption, StoreOption
+from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.errors import UsageError
 from reprocensus.schemas import load_variables
 from reprocensus.settings import load_settings
-from reprocensus.storage import open_storage
-from reprocensus.tables import Tables
 from reprocensus.variables import Variable
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ def review(
     from reprocensus.runs import new_run_id
 
     settings = load_settings()
-    tables = Tables(open_storage(store or settings.store, settings))
+    tables = open_tables(store)
     every = {v.name: v for v in load_variables()}
     chosen = load_variables(tuple(variable)) if variable else tuple(every.values())
     if not 0 < random_share <= 1:

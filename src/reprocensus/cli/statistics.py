@@ -9,12 +9,11 @@ import polars as pl
 import typer
 
 from reprocensus.cli import show
-from reprocensus.cli.options import EngineChoice, JsonOption, StoreOption
+from reprocensus.cli.options import EngineChoice, JsonOption, StoreOption, open_tables
 from reprocensus.errors import UsageError
 from reprocensus.groups import GROUPS, group_statistics, read_labels
 from reprocensus.schemas import load_variables
 from reprocensus.settings import load_settings
-from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
 from reprocensus.variables import Variable
 
@@ -51,7 +50,7 @@ def stats(
     variables = load_variables()
     if trend + checklist + (compare is not None) > 1:
         raise UsageError("--trend, --checklist and --compare are different tables; ask for one")
-    labels, chosen = _labels(store, engine, variables)
+    labels, chosen = _labels(open_tables(store), engine, variables)
     if trend:
         _print_rows(_trends(labels, variables), as_json, "Change of the share a year, in percentage points")
     elif checklist:
@@ -90,12 +89,12 @@ def correct(
 
     By venue and year, the result is written to the table corrected_statistics as well.
     """
-    from reprocensus.corrections import basis_of, corrected_statistics, match_labels, save, stored_labels
+    from reprocensus.corrections import corrected_statistics, match_labels, save, stored_labels
     from reprocensus.labels import read_labels as read_people
 
     variables = load_variables()
-    tables = _tables(store)
-    judged, chosen = _labels(store, engine, variables)
+    tables = open_tables(store)
+    judged, chosen = _labels(tables, engine, variables)
     groups = [name for name in ("venue", "year") if name in by.split(",")]
     if not groups or set(by.split(",")) - set(groups):
         raise UsageError(f"--by {by!r}: shares are corrected by venue, year or venue,year")
@@ -112,7 +111,7 @@ def correct(
         part = part.filter(pl.col("year").is_in(year))
     rows = corrected_statistics(part, people, groups, variables, judged, chosen)
     if len(groups) == 2:
-        save(tables, rows, basis_of(rows))
+        save(tables, rows)
     if as_json:
         print(json.dumps(rows))
     else:
@@ -177,10 +176,5 @@ def _print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, title: str) ->
         show.console().print(show.rows_table(rows, title))
 
 
-def _labels(store: str | None, engine: str | None, variables: Sequence[Variable]) -> tuple[pl.DataFrame, str]:
-    return read_labels(_tables(store), variables, engine, load_settings().engine)
-
-
-def _tables(store: str | None) -> Tables:
-    settings = load_settings()
-    return Tables(open_storage(store or settings.store, settings))
+def _labels(tables: Tables, engine: str | None, variables: Sequence[Variable]) -> tuple[pl.DataFrame, str]:
+    return read_labels(tables, variables, engine, load_settings().engine)

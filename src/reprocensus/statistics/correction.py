@@ -58,8 +58,8 @@ def by_confusion(corpus: Array, confusion: Array, seed: int = _SEED, draws: int 
     """
     if confusion[YES].sum() == 0 or confusion[NO].sum() == 0 or corpus[:2].sum() == 0:
         return None
-    # A class that neither people nor the engine ever use is left out.
-    used = np.flatnonzero((confusion.sum(1) > 0) | ((corpus > 0) & (confusion.sum(1) > 0)))
+    # Of a class that no labelled paper is in, nobody knows what the engine makes: it is left out.
+    used = np.flatnonzero(confusion.sum(1) > 0)
     counts, seen = confusion[np.ix_(used, used)], corpus[used]
     observed: Array = counts / counts.sum(1, keepdims=True)
     plain = _share(_solve(observed[None], (seen / seen.sum())[None]))
