@@ -36,6 +36,7 @@ LAYERS = [
         "listed",
         "fetch",
         "extract",
+        "llm",
         "engines",
         "plan",
         "judge",

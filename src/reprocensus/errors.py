@@ -7,6 +7,7 @@
     │   └── EngineError       an engine that does not exist or cannot run here
     ├── FlowError             what runs the flow went away under it
     ├── FetchStoppedError     the run ends, so nothing more is fetched
+    ├── EngineAwayError       who answers is not there just now; the run waits for it, up to a limit
     ├── StoreError            the store cannot be read or written, or refuses conditional writes
     │   └── WriteConflictError  somebody else replaced the object since it was read
     └── PaperError            one paper failed at one stage; becomes a row in `failures`
@@ -52,6 +53,16 @@ class FetchStoppedError(ReprocensusError):
 
     def __init__(self) -> None:
         super().__init__("the run is ending; the next one fetches the rest")
+
+
+class EngineAwayError(ReprocensusError):
+    """The engine's server is down, starting or busy, or was not there in time. Raised for no paper's sake."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, busy: bool = False) -> None:
+        """`retry_after_s`: it wants to be left alone so long. `busy`: it is there, and turned a request away."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.busy = busy
 
 
 class StoreError(ReprocensusError):
