@@ -14,7 +14,7 @@ from typing import Any
 
 from reprocensus.outcome import ShardReport
 from reprocensus.plan import Judging
-from reprocensus.prompt import SYSTEM, prompt_sha, question
+from reprocensus.prompt import prompt_sha, question, system
 from reprocensus.request import RunRequest
 from reprocensus.tables import Tables
 
@@ -54,9 +54,9 @@ class Run:
                 {
                     "variable": v.name,
                     "variable_sha": v.sha,
-                    "prompt_sha": prompt_sha(v),
-                    "prompt": SYSTEM,
-                    "question": question(v),
+                    "prompt_sha": prompt_sha(v, self.judging.quoting),
+                    "prompt": system(self.judging.quoting),
+                    "question": question(v, self.judging.quoting),
                 }
                 for v in self.judging.variables
             ],

@@ -179,7 +179,7 @@ def _append(tables: Tables, table: str, edition: Edition, run_id: str, rows: pl.
     """Journals rows; columns that they lack are null, or empty where that may not be."""
     schema = load_table(table)
     shape = empty_frame(schema).schema
-    empty: dict[type[pl.DataType], object] = {pl.String: "", pl.Boolean: False, pl.Int64: 0}
+    empty: dict[type[pl.DataType], object] = {pl.String: "", pl.Boolean: False, pl.Int64: 0, pl.Float64: 0.0}
     filled = [
         pl.col(column.name).cast(shape[column.name])
         if column.name in rows.columns

@@ -1,1 +1,1 @@
-"""What engines that ask a language model share: requests and replies, what a paper's text becomes, waiting."""
+"""What engines that ask a language model share: requests, replies, budget, waiting, accounting."""

@@ -35,8 +35,9 @@ class Sampling:
 class ChatRequest:
     """One question about one paper.
 
-    `schema`: JSON schema that the answer must obey. `session`: the same for all requests that share a paper's
-    text, which a router sends to one replica by. `salt`: makes the prefix cache of others unusable; empty: no.
+    `schema`: JSON schema that the answer must obey. `session`: the same for all requests that share a
+    paper's text, which a router sends to one replica by. `salt`: makes the prefix cache of others unusable;
+    empty: no.
     """
 
     messages: tuple[Message, ...]
@@ -76,10 +77,10 @@ class ChatReply:
 class ServerFacts:
     """What runs the model, as far as it can be known; None or empty: not known.
 
-    `context`: longest prompt and answer together, in tokens. `kv_tokens`: tokens that the KV cache of one
-    replica holds. `template_sha`: digest of the tokens that a fixed conversation becomes, so of tokenizer and
-    chat template together. `batch_invariant`: a reply does not depend on what else is computed beside it.
-    `details`: whatever else is worth keeping with the run, as JSON values.
+    `context`: longest prompt and answer together, in tokens. `kv_tokens`: tokens that its KV caches hold.
+    `template_sha`: digest of the tokens that a fixed conversation becomes, so of tokenizer and chat template
+    together. `batch_invariant`: a reply does not depend on what else is computed beside it. `details`:
+    whatever else is worth keeping with the run, as JSON values.
     """
 
     model: str
