@@ -97,8 +97,9 @@ def _work(prepared: Prepared, shop: Workshop, report: ShardReport) -> list[Excep
             try:
                 return _in_order(prepared, runner, shards, report)
             except BaseException:
-                # The runner waits for its tasks, and a slow host might keep them for hours.
+                # The runner waits for its tasks, and a slow host or engine might keep them for hours.
                 shop.fetcher.stop()
+                shop.engine.stop()
                 raise
     finally:
         _floor.reset(token)
@@ -161,7 +162,7 @@ def _finish(futures: list[PrefectFuture[Any]], take: Callable[[Any], None]) -> l
 
 def _save(run: Run, shop: Workshop, status: str, report: ShardReport, error: BaseException | None) -> None:
     message = f"{type(error).__name__}: {error}".removesuffix(": ") if error else None
-    run.save(shop.tables, status, report, message)
+    run.save(shop.tables, status, report, message, shop.engine.details())
 
 
 def _silent(stage: str, outcome: str, n: int) -> None:

@@ -142,6 +142,7 @@ def running(
             ExtractPool(settings.workers, settings.extract_timeout_s, settings.extract_memory_mb)
         )
         engine = stack.enter_context(create_engine(prepared.request.engine, settings))
+        run.save(prepared.tables, "running", details=engine.details())
         fetcher = stack.enter_context(Fetcher(prepared.tables.storage, settings, limiter))
         yield (
             run,

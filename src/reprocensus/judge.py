@@ -9,7 +9,7 @@ from reprocensus.engines import Engine
 from reprocensus.errors import EngineError, EngineLostError, EngineStoppedError, JudgeError
 from reprocensus.evidence import Evidence
 from reprocensus.prompt import prompt_sha
-from reprocensus.records import COMMON_LABELS, UNKNOWN, Answer, Document, Verdict
+from reprocensus.records import COMMON_LABELS, UNKNOWN, Answer, Document, Usage, Verdict
 from reprocensus.variables import Variable
 
 
@@ -20,6 +20,16 @@ class Judged:
     document: Document
     variable: Variable
     outcome: Verdict | JudgeError
+
+    @property
+    def usage(self) -> Usage:
+        """What it used, whatever came of it."""
+        outcome = self.outcome
+        if isinstance(outcome, JudgeError):
+            return outcome.spent
+        return Usage(
+            outcome.prompt_tokens, outcome.cached_tokens, outcome.output_tokens, outcome.seconds, outcome.cost
+        )
 
 
 async def judge(
