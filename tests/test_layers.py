@@ -32,7 +32,7 @@ LAYERS = [
         "calibration",
     },
     {"schemas", "migrations", "settings", "request", "workers"},
-    {"storage", "tables", "state", "rows"},
+    {"storage", "layout", "tables", "state", "rows"},
     {
         "sources",
         "listed",
@@ -144,7 +144,7 @@ def test_a_library_has_one_door(library: str) -> None:
 
 def test_parquet_is_written_in_one_module() -> None:
     writers = {name_of(p) for p in MODULES if {"write_table", "write_parquet", "ParquetWriter"} & words(p)}
-    assert writers == {"tables"}
+    assert writers == {"layout"}
 
 
 def words(path: Path) -> set[str]:
