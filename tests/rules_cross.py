@@ -11,8 +11,8 @@ had read some of the papers chose what is matched at all, how it is generalised,
 `--terms` is too strict: data sets and institutions were listed from general knowledge.
 """
 
+import argparse
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from reprocensus.audit.measures import comparable, kappa
 from reprocensus.keys import digest
 from reprocensus.lexical import judge_paper, scores
 from reprocensus.reading import Reading
-from reprocensus.records import Document
+from reprocensus.records import Document, SectionKind
 from reprocensus.schemas import load_variables
 from reprocensus.variables import Cue, Variable
 from rules_measure import documents
@@ -56,7 +56,7 @@ def _supports(
     terms = {
         term: frozenset(p for p, found in kept.items() if any(single.search(s) for s in found))
         for term in cue.terms
-        for single in [cue.model_copy(update={"terms": (term,), "pattern": None}).regex]
+        for single in [Cue.model_validate({**cue.model_dump(), "terms": (term,), "pattern": None}).regex]
     }
     pattern = support(cue.pattern, kept, lambda p: re.compile(p, flags)) if cue.pattern and not terms else {}
     excepted = support(cue.unless, kept, lambda p: re.compile(p, flags)) if cue.unless else {}
@@ -79,16 +79,18 @@ def cut_back(variable: Variable, found: Supports, papers: frozenset[str], *, ter
     for cue, (pattern, unless, named) in zip(variable.rules.cues, found, strict=True):
         update: dict[str, object] = {}
         if pattern:
-            update["pattern"] = without(
-                cue.pattern or "", [b for b, who in pattern.items() if not who & papers]
-            )
+            update["pattern"] = without(cue.pattern or "", _unsupported(pattern, papers))
         if unless:
-            update["unless"] = without(cue.unless or "", [b for b, who in unless.items() if not who & papers])
+            update["unless"] = without(cue.unless or "", _unsupported(unless, papers))
         if terms and named:
             held = tuple(term for term, who in named.items() if who & papers)
             update |= {"terms": held} if held else {"terms": (), "pattern": "(?!)"}
         cues.append(Cue.model_validate({**cue.model_dump(), **update}))
     return variable.model_copy(update={"rules": variable.rules.model_copy(update={"cues": tuple(cues)})})
+
+
+def _unsupported(found: Mapping[Branch, frozenset[str]], papers: frozenset[str]) -> list[Branch]:
+    return [branch for branch, who in found.items() if not who & papers]
 
 
 def with_threshold(variable: Variable, papers: Labelled, readings: Mapping[str, Reading]) -> Variable:
@@ -111,7 +113,7 @@ def with_threshold(variable: Variable, papers: Labelled, readings: Mapping[str, 
 
 def cross_validated(papers: Labelled, variables: Sequence[Variable], *, terms: bool) -> None:
     """Prints the agreement of rules that the other folds support."""
-    kinds = frozenset().union(*(v.rules.all_sections for v in variables))  # type: ignore[var-annotated]
+    kinds = frozenset[SectionKind]().union(*(v.rules.all_sections for v in variables))
     readings = {d.paper_id: Reading(d.extracted, kinds) for d, _ in papers}
     found = {v.name: supports(v, readings) for v in variables}
     said: dict[str, list[list[tuple[str, str]]]] = {v.name: [[], [], []] for v in variables}
@@ -140,7 +142,7 @@ def cross_validated(papers: Labelled, variables: Sequence[Variable], *, terms: b
 
 def lonely(papers: Labelled, variables: Sequence[Variable]) -> None:
     """Prints each alternative that one paper alone supports."""
-    kinds = frozenset().union(*(v.rules.all_sections for v in variables))  # type: ignore[var-annotated]
+    kinds = frozenset[SectionKind]().union(*(v.rules.all_sections for v in variables))
     readings = {d.paper_id: Reading(d.extracted, kinds) for d, _ in papers}
     for v in variables:
         for cue, (pattern, unless, _) in zip(v.rules.cues, supports(v, readings), strict=True):
@@ -159,4 +161,11 @@ def _main(corpus: Path, *, terms: bool, listed: bool) -> None:
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), terms="--terms" in sys.argv, listed="--list" in sys.argv)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("corpus", type=Path, help="folder with manifest.jsonl, labels.jsonl and the papers")
+    parser.add_argument("--terms", action="store_true", help="leave out names, too")
+    parser.add_argument("--list", action="store_true", help="print what one paper alone supports")
+    given = parser.parse_args()
+    _main(given.corpus, terms=given.terms, listed=given.list)

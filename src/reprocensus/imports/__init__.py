@@ -112,8 +112,8 @@ def _check_name(name: str, engine: str | None) -> None:
         raise UsageError(f"{name!r} is no name: it needs letters, without blanks around them")
     if engine in engine_names():
         raise UsageError(
-            f"--engine {engine} is an engine of this program, and what others say under its name could not be "
-            "told from its verdicts; take another name, such as the census' own"
+            f"--engine {engine} is an engine of this program, and what others say under its name could not "
+            "be told from its verdicts; take another name, such as the census' own"
         )
 
 
