@@ -11,7 +11,7 @@ MODULES = sorted(SRC.rglob("*.py"))
 FLOWS = sorted((ROOT / "flows").rglob("*.py"))
 
 #: Modules of the command line that hold commands.
-COMMANDS = ("analysis", "audit", "bench", "dialogue", "imports", "listing", "review", "statistics")
+COMMANDS = ("analysis", "audit", "bench", "dialogue", "imports", "listing", "review", "site", "statistics")
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [
     {"errors", "records", "outcome", "validation"},
@@ -57,7 +57,7 @@ LAYERS = [
         "audit",
         "review",
     },
-    {"census", "bench"},
+    {"census", "site", "bench"},
     {"cli"},
     {"__main__"},
 ]
