@@ -10,8 +10,10 @@ from typing import Any, Final
 import polars as pl
 
 from reprocensus.records import Edition
-from reprocensus.schemas import load_variables
+from reprocensus.schemas import load_table, load_variables
 from reprocensus.site import urls
+from reprocensus.site.facts import Facts, facts_of
+from reprocensus.site.names import PaperIndex, paper_index
 from reprocensus.site.options import SiteOptions
 from reprocensus.tables import Tables, partition_path
 from reprocensus.variables import Variable
@@ -26,6 +28,11 @@ TABLES: Final = (
 _DOCUMENT_COLUMNS: Final = (
     "paper_id", "pdf_sha256", "text_sha256", "page_starts", "n_pages", "extractor", "extractor_version",
     "flags",
+)  # fmt: skip
+#: What tells one judgement from another, and what came of it.
+_JUDGEMENT: Final = (
+    "paper_id", "variable", "engine", "label", "model", "run_id", "judged_at", "recorded_at", "variable_sha",
+    "prompt_sha", "text_sha256",
 )  # fmt: skip
 #: Bytes of frames that are kept; the rest is read again when it is asked for.
 _KEPT: Final = 400 * 2**20
@@ -57,6 +64,7 @@ class EditionData:
         self._failures = _Grouped(tables.read("failures", self.edition).frame)
         self._labels = _Grouped(tables.read("labels", self.edition).frame)
         self._aliases = _Grouped(tables.read("aliases", self.edition).frame)
+        self._earlier = _Grouped(_earlier(tables, self.edition, self._verdicts.frame))
 
     def paper(self, paper_id: str) -> Row:
         """The paper's row. Raises `KeyError`."""
@@ -84,6 +92,10 @@ class EditionData:
         """What people say of it."""
         return self._labels.rows(paper_id)
 
+    def earlier(self, paper_id: str) -> list[Row]:
+        """Judgements of it that others have replaced, the latest first; columns of `_JUDGEMENT`."""
+        return self._earlier.rows(paper_id)
+
     def aliases(self, paper_id: str) -> list[str]:
         """Its other names."""
         return [row["alias"] for row in self._aliases.rows(paper_id)]
@@ -99,11 +111,28 @@ class EditionData:
         return self._verdicts.frame
 
     @cached_property
+    def addresses(self) -> dict[str, str]:
+        """paper_id by the paper's address (`urls.id_path`)."""
+        return {urls.id_path(paper_id): paper_id for paper_id in self.paper_ids}
+
+    @cached_property
     def size(self) -> int:
         """Bytes in memory, about."""
-        grouped = (self._verdicts, self._documents, self._failures, self._labels, self._aliases)
+        grouped = (self._verdicts, self._documents, self._failures, self._labels, self._earlier)
         frames = [self.papers, *(group.frame for group in grouped)]
         return int(sum(frame.estimated_size() for frame in frames)) + 400 * len(self.paper_ids)
+
+
+def _earlier(tables: Tables, edition: Edition, current: pl.DataFrame) -> pl.DataFrame:
+    """Verdicts of the journal that stand no more. A run that only took a verdict over does not count."""
+    entries = [entry for entry in tables.journal(edition) if entry.table == "verdicts"]
+    if len({entry.run_id for entry in entries}) < 2:
+        return current.clear().select(_JUDGEMENT)
+    every = pl.concat(tables.read_journal(entry).select(_JUDGEMENT) for entry in entries)
+    key = ["paper_id", "variable", "engine"]
+    once = every.sort("recorded_at").unique([*key, "run_id", "judged_at"], keep="last")
+    gone = once.join(current.select(*key, "judged_at"), on=[*key, "judged_at"], how="anti")
+    return gone.sort("paper_id", "judged_at", descending=[False, True])
 
 
 class _Grouped:
@@ -131,6 +160,8 @@ class Corpus:
         self.variables: tuple[Variable, ...] = load_variables()
         self._guard = threading.Lock()
         self._held: OrderedDict[Edition, EditionData] = OrderedDict()
+        self._papers: PaperIndex | None = None
+        self._facts: dict[Edition, tuple[str, Facts]] = {}
         self.refresh()
 
     def refresh(self) -> None:
@@ -173,14 +204,39 @@ class Corpus:
                 self._held.popitem(last=False)
         return data
 
-    @cached_property
-    def index(self) -> dict[str, tuple[Edition, str]]:
-        """Edition and paper_id by the paper's address (`urls.id_path`)."""
-        return {
-            urls.id_path(paper_id): (edition, paper_id)
-            for edition in self.editions
-            for paper_id in self.tables.read("papers", edition, ("paper_id",)).frame["paper_id"]
-        }
+    def find(self, path: str) -> tuple[Edition, str] | None:
+        """Edition and paper_id of the paper with that address or other name, as it stands in addresses."""
+        likely = urls.edition_of(path.partition("/")[0])
+        if likely in self.statistics and (paper_id := self.edition(likely).addresses.get(path)):
+            return likely, paper_id
+        index = self._index()
+        own = urls.id_path("/".join(map(urls.name_of, path.split("/"))))
+        return (
+            index.papers.get(path) or index.papers.get(own) or index.others.get(path) or index.others.get(own)
+        )
+
+    def other_names(self) -> dict[str, str]:
+        """Papers' other addresses, and the paper_id that each leads to."""
+        index = self._index()
+        return {path: paper_id for path, (_, paper_id) in index.others.items() if path not in index.papers}
+
+    def paper_ids(self) -> list[str]:
+        """Every paper, by edition and paper_id."""
+        return [paper_id for _, paper_id in self._index().papers.values()]
+
+    def _index(self) -> "PaperIndex":
+        with self._guard:
+            if self._papers is None:
+                self._papers = paper_index(self.tables, self.editions)
+            return self._papers
+
+    def facts(self) -> dict[Edition, Facts]:
+        """Every edition's sums; those of editions that were not replaced are kept."""
+        for edition in self.editions:
+            version = self.version(edition)
+            if self._facts.get(edition, ("", None))[0] != version:
+                self._facts[edition] = (version, facts_of(self.tables, edition, self.variables))
+        return {edition: self._facts[edition][1] for edition in self.editions}
 
     def _statistics(self) -> dict[Edition, EditionStatistics]:
         scores = _by_edition(self.tables.scan("edition_scores"))
@@ -211,7 +267,8 @@ def _chosen(
     """The figures of the engine named where it judged the edition, else of the one that judged most of it."""
     judged = {row["engine"]: row["n_papers"] - row["n_failed"] for row in scores if row["engine"]}
     engine = named if named in judged else max(sorted(judged), key=lambda e: judged[e], default="")
-    own = next((row for row in scores if row["engine"] == engine), {})
+    nothing = dict.fromkeys(column.name for column in load_table("edition_scores").columns)
+    own: Row = next((row for row in scores if row["engine"] == engine), nothing)
     return EditionStatistics(
         edition,
         engine,

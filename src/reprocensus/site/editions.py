@@ -29,7 +29,7 @@ class Listed:
     @property
     def href(self) -> str:
         """Its page."""
-        return urls.href(urls.paper(self.paper_id))
+        return urls.paper(self.paper_id)
 
     @property
     def marks(self) -> list[tuple[str, str]]:

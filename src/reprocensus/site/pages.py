@@ -1,38 +1,51 @@
 """Every kind of page and what makes it. `answer` turns an address into what is sent, for build and serve."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from reprocensus.records import Edition
-from reprocensus.site import urls
+from reprocensus.site import comparing, urls
+from reprocensus.site.answers import Answer, Found, Redirect
 from reprocensus.site.corpus import Corpus
-from reprocensus.site.editions import PAGE, listed, n_pages, table_json
-from reprocensus.site.papers import paper_page
-from reprocensus.site.render import page
+from reprocensus.site.download import KINDS as FILES
+from reprocensus.site.download import WHOLE
+from reprocensus.site.editions import n_pages
+from reprocensus.site.facts import DOWNLOADS
 from reprocensus.site.urls import Route
+from reprocensus.site.views import compare, crawl, downloads, editions, overview, papers, runs
 
-HTML: Final = "text/html; charset=utf-8"
-JSON: Final = "application/json"
+__all__ = ["KINDS", "Answer", "Found", "Redirect", "answer", "common_paths", "edition_paths"]
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent for an address: bytes of a media type."""
-
-    body: bytes
-    media: str = HTML
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """The address that another one leads on to."""
-
-    path: str
-
-
-Found = Answer | Redirect | None
+#: Kind of page (`urls.Route`) -> what makes it.
+KINDS: Final[dict[str, Callable[[Corpus, Route], Found]]] = {
+    "home": overview.home,
+    "venues": overview.venues,
+    "venue": overview.venue,
+    "edition": editions.edition,
+    "edition_json": editions.edition_json,
+    "failures": editions.failures,
+    "paper": papers.paper,
+    "text": papers.text,
+    "paper_json": papers.json,
+    "citation": papers.citation,
+    "runs": runs.runs,
+    "run": runs.run,
+    "compare": compare.compare,
+    "compare_with": compare.compare_with,
+    "compare_editions": compare.compare_editions,
+    "compare_runs": compare.compare_runs,
+    "downloads": downloads.downloads,
+    "table": downloads.table,
+    "download": downloads.file,
+    "data": overview.data,
+    "about": overview.about,
+    "search": overview.search,
+    "pdf": crawl.pdf,
+    "static": crawl.static,
+    "sitemap": crawl.sitemap,
+    "robots": crawl.robots,
+    "missing": crawl.missing,
+}
 
 
 def answer(corpus: Corpus, path: str) -> Found:
@@ -41,90 +54,37 @@ def answer(corpus: Corpus, path: str) -> Found:
     return KINDS[route.kind](corpus, route) if route and route.kind in KINDS else None
 
 
-def _html(corpus: Corpus, template: str, path: str, **context: Any) -> Answer:
-    return Answer(page(template, path, corpus.options, context))
+def edition_paths(corpus: Corpus, edition: Edition, start: int = 0, stop: int | None = None) -> Iterator[str]:
+    """Addresses that hang on one edition alone: those of its papers from `start` to `stop`, by paper_id.
 
-
-def _home(corpus: Corpus, _: Route) -> Found:
-    return _html(corpus, "home.html.j2", urls.home(), editions=list(corpus.statistics.values()))
-
-
-def _edition_of(corpus: Corpus, route: Route) -> Edition | None:
-    edition = Edition(route.args[0], int(route.args[1]))
-    return edition if edition in corpus.statistics else None
-
-
-def _edition(corpus: Corpus, route: Route) -> Found:
-    edition, number = _edition_of(corpus, route), int(route.args[2])
-    if edition is None:
-        return None
+    With the first papers come those of the edition itself.
+    """
     data = corpus.edition(edition)
-    papers = listed(corpus, data)
-    if not 1 <= number <= n_pages(len(papers)):
-        return None
-    return _html(
-        corpus,
-        "edition.html.j2",
-        urls.edition(edition, number),
-        edition=edition,
-        statistics=data.statistics,
-        variables=corpus.variables,
-        page=number,
-        pages=n_pages(len(papers)),
-        rows=papers[(number - 1) * PAGE : number * PAGE],
-    )
-
-
-def _edition_json(corpus: Corpus, route: Route) -> Found:
-    edition = _edition_of(corpus, route)
-    if edition is None:
-        return None
-    return Answer(table_json(corpus, listed(corpus, corpus.edition(edition))), JSON)
-
-
-def _paper(corpus: Corpus, route: Route) -> Found:
-    found = corpus.index.get(route.args[0])
-    if found is None:
-        return None
-    edition, paper_id = found
-    content = paper_page(corpus, corpus.edition(edition), paper_id)
-    return _html(corpus, "paper.html.j2", urls.paper(paper_id), paper=content, edition=edition)
-
-
-def _static(_: Corpus, route: Route) -> Found:
-    suffix = route.args[0].rpartition(".")[2]
-    found = files("reprocensus.site").joinpath("static", route.args[0])
-    return Answer(found.read_bytes(), STATIC[suffix]) if suffix in STATIC and found.is_file() else None
-
-
-STATIC: Final = {
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "svg": "image/svg+xml",
-}
-
-#: Kind of page (`urls.Route`) -> what makes it.
-KINDS: Final[dict[str, Callable[[Corpus, Route], Found]]] = {
-    "home": _home,
-    "edition": _edition,
-    "edition_json": _edition_json,
-    "paper": _paper,
-    "static": _static,
-}
-
-
-def edition_paths(corpus: Corpus, edition: Edition) -> Iterator[str]:
-    """Every address that hangs on one edition alone."""
-    data = corpus.edition(edition)
-    yield urls.edition_json(edition)
-    for number in range(1, n_pages(len(data.paper_ids)) + 1):
-        yield urls.edition(edition, number)
-    for paper_id in data.paper_ids:
-        yield urls.paper(paper_id)
+    if start == 0:
+        yield urls.edition_json(edition)
+        for number in range(1, n_pages(len(data.paper_ids)) + 1):
+            yield urls.edition(edition, number)
+        for number in range(1, editions.n_failure_pages(data.all_failures.height) + 1):
+            yield urls.failures(edition, number)
+        for name in DOWNLOADS:
+            yield from (urls.download(name, edition, suffix) for suffix in FILES)
+    for paper_id in data.paper_ids[start:stop]:
+        yield from (urls.paper(paper_id), urls.paper_json(paper_id), urls.citation(paper_id))
+        document = data.document(paper_id) if corpus.options.texts else None
+        if document:
+            yield from (urls.text(paper_id, part) for part in range(1, papers.n_parts(document) + 1))
 
 
 def common_paths(corpus: Corpus) -> Iterator[str]:
-    """Every address that hangs on several editions, or on none."""
-    yield urls.home()
-    for file in sorted(files("reprocensus.site").joinpath("static").iterdir(), key=lambda f: f.name):
-        yield urls.static(file.name)
+    """Addresses that hang on several editions, or on none."""
+    yield from (urls.home(), urls.venues(), urls.runs(), urls.compare(), urls.downloads(), urls.data())
+    yield from (urls.about(), urls.search(), urls.robots(), urls.missing(), urls.sitemap())
+    yield from (urls.sitemap(part) for part in range(1, crawl.n_sitemaps(corpus) + 1))
+    yield from map(urls.venue, corpus.venues)
+    yield from (urls.run(row["run_id"]) for row in corpus.runs)
+    yield from (urls.compare_with(urls.edition_name(edition)) for edition in corpus.editions)
+    yield from (urls.compare_editions(*pair) for pair in comparing.all_pairs(corpus.editions))
+    yield from (urls.compare_runs(*pair) for pair in comparing.run_pairs(corpus.runs))
+    yield from map(urls.table, (*DOWNLOADS, *WHOLE))
+    yield from (urls.download(name, None, suffix) for name in WHOLE for suffix in FILES)
+    yield from map(urls.static, crawl.static_names())

@@ -1,13 +1,14 @@
 """What a paper's page says. Pure: rows in, a page's content out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from reprocensus.records import UNKNOWN
 from reprocensus.site import urls
 from reprocensus.site.corpus import Corpus, EditionData
-from reprocensus.site.safe import web_url
+from reprocensus.site.safe import web_url, without_paths
 from reprocensus.site.texts import part_of
 from reprocensus.variables import Variable
 
@@ -22,6 +23,8 @@ class Quote:
 
     text: str
     page: int
+    start: int
+    end: int
     match: str
     anchor: str
     pdf: str | None
@@ -45,12 +48,15 @@ class Judgement:
     others: tuple[Row, ...] = ()
     earlier: tuple[Row, ...] = ()
     failure: Row | None = None
-    run: str | None = None
+    verdict: Row | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PaperPage:
-    """Everything on a paper's page. Addresses are relative to the site's root, or of the web."""
+    """Everything on a paper's page. Addresses are relative to the site's root, or of the web.
+
+    `tokens`: sent, of these from the cache, and answered; `names`: what it is called elsewhere.
+    """
 
     paper_id: str
     row: Row
@@ -66,29 +72,38 @@ class PaperPage:
     most: int
     failures: tuple[Row, ...]
     runs: tuple[str, ...]
+    judged_at: datetime | None
     tokens: tuple[int, int, int]
     document: Row | None
     report: str | None
     names: tuple[str, ...]
     #: Address of the PDF with all passages marked, if it is made.
     evidence_pdf: str | None = None
-    extra: Row = field(default_factory=dict)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether other engines judged it too."""
+        return any(judgement.others for judgement in self.judgements)
+
+    @property
+    def has_earlier(self) -> bool:
+        """Whether it was judged before."""
+        return any(judgement.earlier for judgement in self.judgements)
 
 
 def paper_page(corpus: Corpus, data: EditionData, paper_id: str) -> PaperPage:
     """The page of a paper. Raises `KeyError` where the edition has no such paper."""
     row, options = data.paper(paper_id), corpus.options
     verdicts, document = data.verdicts(paper_id), data.document(paper_id)
-    engine = _engine(data, verdicts)
+    engine = engine_of(data, verdicts)
     own = {v["variable"]: v for v in verdicts if v["engine"] == engine}
-    failures = tuple(data.failures(paper_id))
+    failures = tuple({**f, "message": without_paths(f["message"])} for f in data.failures(paper_id))
     archive = archive_pdf(corpus, document["pdf_sha256"] if document else row["pdf_sha256"])
-    context = _Context(corpus, row["paper_id"], archive, document)
-    judgements = tuple(
-        _judgement(context, v, own.get(v.name), verdicts, data.labels(paper_id), failures)
-        for v in corpus.variables
-    )
     newest = max(own.values(), key=lambda v: v["judged_at"], default=None)
+    context = _Context(
+        corpus, paper_id, archive, document, own, verdicts, data.labels(paper_id), failures,
+        data.earlier(paper_id),
+    )  # fmt: skip
     return PaperPage(
         paper_id,
         row,
@@ -99,11 +114,12 @@ def paper_page(corpus: Corpus, data: EditionData, paper_id: str) -> PaperPage:
         archive,
         urls.text(paper_id) if document and options.texts else None,
         urls.run(newest["run_id"]) if newest else None,
-        judgements,
+        tuple(_judgement(context, variable) for variable in corpus.variables),
         documentation_score({name: v["label"] for name, v in own.items()}, corpus.scored),
         len(corpus.scored),
         failures,
-        tuple(dict.fromkeys(v["run_id"] for v in own.values())),
+        tuple(sorted({v["run_id"] for v in own.values()})),
+        newest["judged_at"] if newest else None,
         _tokens(own.values()),
         document,
         options.report_link(paper_id),
@@ -134,31 +150,29 @@ class _Context:
     paper_id: str
     archive: str | None
     document: Row | None
+    own: dict[str, Row]
+    verdicts: list[Row]
+    labels: list[Row]
+    failures: tuple[Row, ...]
+    earlier: list[Row]
 
 
-def _engine(data: EditionData, verdicts: list[Row]) -> str:
-    """The edition's engine, or one that judged this paper where that did not."""
+def engine_of(data: EditionData, verdicts: list[Row]) -> str:
+    """The edition's engine, or the one that judged most of this paper where that did not."""
     engines = [v["engine"] for v in verdicts]
     usual = data.statistics.engine
     return usual if usual in engines or not engines else max(sorted(set(engines)), key=engines.count)
 
 
-def _judgement(
-    context: _Context,
-    variable: Variable,
-    verdict: Row | None,
-    verdicts: list[Row],
-    labels: list[Row],
-    failures: Sequence[Row],
-) -> Judgement:
-    people = tuple(row for row in labels if row["variable"] == variable.name)
-    own = verdict["engine"] if verdict else None
-    others = tuple(v for v in verdicts if v["variable"] == variable.name and v["engine"] != own)
+def _judgement(context: _Context, variable: Variable) -> Judgement:
+    name = variable.name
+    verdict = context.own.get(name)
+    people = tuple(row for row in context.labels if row["variable"] == name)
+    other = [v for v in context.verdicts if v["variable"] == name and v is not verdict]
+    earlier = tuple(_changed(row, verdict) for row in context.earlier if row["variable"] == name)
     if verdict is None:
-        failed = [f for f in failures if f["variable"] in (variable.name, None)]
-        return Judgement(
-            variable, None, "none", people=people, others=others, failure=next(iter(failed), None)
-        )
+        failed = next((f for f in context.failures if f["variable"] in (name, None)), None)
+        return Judgement(variable, None, "none", (), "", None, False, people, tuple(other), earlier, failed)
     quotes = tuple(_quote(context, verdict, number, q) for number, q in enumerate(verdict["quotes"], start=1))
     return Judgement(
         variable,
@@ -169,11 +183,19 @@ def _judgement(
         verdict["confidence"],
         verdict["needs_review"],
         people,
-        others,
-        (),
+        tuple(other),
+        earlier,
         None,
-        urls.run(verdict["run_id"]),
+        verdict,
     )
+
+
+def _changed(earlier: Row, now: Row | None) -> Row:
+    """An earlier judgement with what is otherwise in today's, in words."""
+    if now is None or earlier["engine"] != now["engine"]:
+        return {**earlier, "changed": ()}
+    words = {"text_sha256": "text", "variable_sha": "definition", "prompt_sha": "question", "model": "model"}
+    return {**earlier, "changed": tuple(word for key, word in words.items() if earlier[key] != now[key])}
 
 
 def _quote(context: _Context, verdict: Row, number: int, quote: Row) -> Quote:
@@ -184,7 +206,8 @@ def _quote(context: _Context, verdict: Row, number: int, quote: Row) -> Quote:
         part = part_of(document["page_starts"], quote["start"])
         plain_text = f"{urls.text(context.paper_id, part)}#{anchor}"
     pdf = f"{context.archive}#page={quote['page']}" if context.archive and current else None
-    return Quote(quote["text"], quote["page"], quote["match"], anchor, pdf, plain_text)
+    where = quote["page"], quote["start"], quote["end"]
+    return Quote(quote["text"], *where, quote["match"], anchor, pdf, plain_text)
 
 
 def _tokens(verdicts: Any) -> tuple[int, int, int]:

@@ -36,7 +36,7 @@ def environment() -> "Environment":
         auto_reload=False,
     )
     made.filters.update(
-        percent=percent, number=number, count=count, day=day, moment=moment, href=urls.href, words=words,
+        percent=percent, number=number, count=count, day=day, moment=moment, words=words,
         label=label_words,
     )  # fmt: skip
     made.globals.update(urls=urls, policy=POLICY, version=__version__)

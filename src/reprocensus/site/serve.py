@@ -32,9 +32,9 @@ def application(corpus: Corpus) -> "Starlette":
         if isinstance(found, Answer):
             return Plain(found.body, media_type=found.media, headers=headers)
         if isinstance(found, Redirect):
-            return RedirectResponse(urls.up(path) + urls.href(found.path), 301, headers)
+            return RedirectResponse(urls.up(path) + found.path, 301, headers)
         if path and not path.endswith("/") and answer(corpus, f"{path}/"):
-            return RedirectResponse(f"/{urls.href(path)}/", 301, headers)
+            return RedirectResponse(f"/{path}/", 301, headers)
         return PlainTextResponse("not found", 404, headers)
 
     return Starlette(routes=[Route("/{path:path}", at)])

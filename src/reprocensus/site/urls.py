@@ -4,21 +4,20 @@ An address is relative to the site's root, without a slash in front; "" is home.
 `index.html`, so they end in a slash; everything else is a file. Addresses do not change: people cite them.
 
 Names that come from outside (paper_ids, venues) become path segments by `segment`: letters, digits and a few
-marks stay, all else is written `~` and two hex digits a byte. So no name leads out of its folder, and none
-collides with another or with a page below it.
+marks stay, all else is written `~` and two hex digits a byte. So no name leads out of its folder, none
+collides with another or with a page below it, and an address stands in a link as it is.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 from reprocensus.keys import digest
 from reprocensus.records import Edition
 
 #: Names below a paper's or an edition's own address; a paper_id's segments never look like them.
-RESERVED: Final = frozenset({"text", "page", "evidence", "index.html"})
+RESERVED: Final = frozenset({"text", "evidence", "paper.json", "citation.bib", "index.html"})
 _PLAIN: Final = re.compile(r"[\w.,+=@()-]", re.ASCII)
 _ESCAPED: Final = re.compile(r"((?:~[0-9A-F]{2})+)")
 #: Files beside a paper's page, and their kinds.
@@ -212,11 +211,6 @@ def robots() -> str:
 def missing() -> str:
     """What web servers show where nothing is."""
     return "404.html"
-
-
-def href(path: str) -> str:
-    """An address as it stands in a link."""
-    return quote(path, safe="/~@,+=()")
 
 
 def up(path: str) -> str:
