@@ -39,6 +39,7 @@ LAYERS = [
         "fetch",
         "extract",
         "llm",
+        "passages",
         "engines",
         "plan",
         "judge",
@@ -64,7 +65,7 @@ LAYERS = [
 PURE = (
     LAYERS[0]
     | LAYERS[1]
-    | {"plan", "rows", "bench/quality", "review/sampling"}
+    | {"plan", "rows", "bench/quality", "review/sampling", "passages/places", "passages/marks"}
     | {f"statistics/{path.stem}" for path in (SRC / "statistics").glob("*.py")}
 )
 #: Library -> the only modules that may import it.
@@ -72,7 +73,9 @@ DOORS = {
     "fsspec": {"storage.remote"},
     "s3fs": {"storage.remote"},
     # `bench` measures MuPDF itself, and checks the extractor's pages without going through the extractor.
-    "pymupdf": {"extract.pdf", "bench.mupdf"},
+    # `passages` draws what stands on a page, which the text does not know.
+    "pymupdf": {"extract.pdf", "passages.pdf", "bench.mupdf"},
+    "PIL": {"passages.pdf"},
     "pypdfium2": {"bench.peers"},
     "pypdf": {"bench.peers"},
     "pdfminer": {"bench.peers"},
