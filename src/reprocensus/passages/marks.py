@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+#: Raise it whenever pictures or marked PDFs may come out otherwise: names of their files depend on it.
+VERSION: Final = "1"
 #: One colour a variable, in the order in which variables are shown: light enough for black type on them.
 COLOURS: Final = (
     "#ffd54d",

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -17,6 +17,10 @@ from reprocensus.site.names import PaperIndex, paper_index
 from reprocensus.site.options import SiteOptions
 from reprocensus.tables import Tables, partition_path
 from reprocensus.variables import Variable
+
+if TYPE_CHECKING:
+    from reprocensus.site.evidence import EvidenceFiles
+    from reprocensus.site.search.database import SearchDatabase
 
 Row = dict[str, Any]
 #: What an edition's pages are made of. A change in one of them changes pages of that edition.
@@ -157,6 +161,9 @@ class Corpus:
 
     def __init__(self, tables: Tables, options: SiteOptions) -> None:
         self.tables, self.options = tables, options
+        #: What makes pictures of passages and marked PDFs, and what searches, where the site has them.
+        self.evidence: EvidenceFiles | None = None
+        self.search: SearchDatabase | None = None
         self.variables: tuple[Variable, ...] = load_variables()
         self._guard = threading.Lock()
         self._held: OrderedDict[Edition, EditionData] = OrderedDict()

@@ -1,6 +1,7 @@
 """Every kind of page and what makes it. `answer` turns an address into what is sent, for build and serve."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from reprocensus.records import Edition
@@ -12,7 +13,17 @@ from reprocensus.site.download import WHOLE
 from reprocensus.site.editions import n_pages
 from reprocensus.site.facts import DOWNLOADS
 from reprocensus.site.urls import Route
-from reprocensus.site.views import compare, crawl, downloads, editions, overview, papers, runs
+from reprocensus.site.views import (
+    compare,
+    crawl,
+    downloads,
+    editions,
+    evidence,
+    overview,
+    papers,
+    runs,
+    search,
+)
 
 __all__ = ["KINDS", "Answer", "Found", "Redirect", "answer", "common_paths", "edition_paths"]
 
@@ -28,6 +39,7 @@ KINDS: Final[dict[str, Callable[[Corpus, Route], Found]]] = {
     "text": papers.text,
     "paper_json": papers.json,
     "citation": papers.citation,
+    "evidence": evidence.evidence,
     "runs": runs.runs,
     "run": runs.run,
     "compare": compare.compare,
@@ -39,7 +51,7 @@ KINDS: Final[dict[str, Callable[[Corpus, Route], Found]]] = {
     "download": downloads.file,
     "data": overview.data,
     "about": overview.about,
-    "search": overview.search,
+    "search": search.search,
     "pdf": crawl.pdf,
     "static": crawl.static,
     "sitemap": crawl.sitemap,
@@ -48,10 +60,10 @@ KINDS: Final[dict[str, Callable[[Corpus, Route], Found]]] = {
 }
 
 
-def answer(corpus: Corpus, path: str) -> Found:
+def answer(corpus: Corpus, path: str, query: tuple[tuple[str, str], ...] = ()) -> Found:
     """What is at an address (percent-decoded, relative to the root); None if there is nothing."""
     route = urls.route_of(path)
-    return KINDS[route.kind](corpus, route) if route and route.kind in KINDS else None
+    return KINDS[route.kind](corpus, replace(route, query=query)) if route and route.kind in KINDS else None
 
 
 def edition_paths(corpus: Corpus, edition: Edition, start: int = 0, stop: int | None = None) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What a paper's page says. Pure: rows in, a page's content out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -8,6 +8,7 @@ from typing import Any, Final
 from reprocensus.records import UNKNOWN
 from reprocensus.site import urls
 from reprocensus.site.corpus import Corpus, EditionData
+from reprocensus.site.evidence import offered
 from reprocensus.site.safe import web_url, without_paths
 from reprocensus.site.texts import part_of
 from reprocensus.variables import Variable
@@ -100,9 +101,10 @@ def paper_page(corpus: Corpus, data: EditionData, paper_id: str) -> PaperPage:
     failures = tuple({**f, "message": without_paths(f["message"])} for f in data.failures(paper_id))
     archive = archive_pdf(corpus, document["pdf_sha256"] if document else row["pdf_sha256"])
     newest = max(own.values(), key=lambda v: v["judged_at"], default=None)
+    evidence = offered(corpus.evidence, paper_id, list(own.values()), document)
     context = _Context(
         corpus, paper_id, archive, document, own, verdicts, data.labels(paper_id), failures,
-        data.earlier(paper_id),
+        data.earlier(paper_id), evidence.pictures,
     )  # fmt: skip
     return PaperPage(
         paper_id,
@@ -124,6 +126,7 @@ def paper_page(corpus: Corpus, data: EditionData, paper_id: str) -> PaperPage:
         document,
         options.report_link(paper_id),
         tuple(data.aliases(paper_id)),
+        evidence.marked,
     )
 
 
@@ -155,6 +158,7 @@ class _Context:
     labels: list[Row]
     failures: tuple[Row, ...]
     earlier: list[Row]
+    pictures: Mapping[str, str]
 
 
 def engine_of(data: EditionData, verdicts: list[Row]) -> str:
@@ -207,7 +211,8 @@ def _quote(context: _Context, verdict: Row, number: int, quote: Row) -> Quote:
         plain_text = f"{urls.text(context.paper_id, part)}#{anchor}"
     pdf = f"{context.archive}#page={quote['page']}" if context.archive and current else None
     where = quote["page"], quote["start"], quote["end"]
-    return Quote(quote["text"], *where, quote["match"], anchor, pdf, plain_text)
+    picture = context.pictures.get(anchor)
+    return Quote(quote["text"], *where, quote["match"], anchor, pdf, plain_text, picture)
 
 
 def _tokens(verdicts: Any) -> tuple[int, int, int]:

@@ -28,7 +28,7 @@ def application(corpus: Corpus) -> "Starlette":
 
     async def at(request: "Request") -> "Response":
         path = request.path_params["path"]
-        found = answer(corpus, path)
+        found = answer(corpus, path, tuple(request.query_params.multi_items()))
         if isinstance(found, Answer):
             return Plain(found.body, media_type=found.media, headers=headers)
         if isinstance(found, Redirect):

@@ -32,6 +32,8 @@ class Route:
 
     kind: str
     args: tuple[str, ...] = ()
+    #: What stands behind the question mark, where a page is made on demand.
+    query: tuple[tuple[str, str], ...] = ()
 
 
 def segment(name: str) -> str:

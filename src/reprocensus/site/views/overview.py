@@ -84,8 +84,3 @@ def data(corpus: Corpus, _: Route) -> Found:
 def about(corpus: Corpus, _: Route) -> Found:
     """What the variables mean, and how scores are made."""
     return html(corpus, "about.html.j2", urls.about(), variables=corpus.variables)
-
-
-def search(corpus: Corpus, _: Route) -> Found:
-    """Where the search is; what is searched comes with scripts."""
-    return html(corpus, "search.html.j2", urls.search(), venues=corpus.venues)
