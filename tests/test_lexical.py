@@ -25,14 +25,14 @@ def variables() -> tuple[Variable, ...]:
     return load_variables()
 
 
-def paper(*parts: Part) -> Document:
+def paper(*parts: Part, title: str = "") -> Document:
     """A paper of sections: kind, title, text; a body section's title is its first line."""
     text, sections = "", []
-    for kind, title, words in parts:
+    for kind, heading, words in parts:
         start = len(text)
-        text += f"{title}\n{words}\n" if title else f"{words}\n"
-        sections.append(Section(kind, title, start, len(text)))
-    return Document("p", "", "", Extracted(text, (0,), "", tuple(sections), (), "made", "1"))
+        text += f"{heading}\n{words}\n" if heading else f"{words}\n"
+        sections.append(Section(kind, heading, start, len(text)))
+    return Document("p", "", "", Extracted(text, (0,), title, tuple(sections), (), "made", "1"))
 
 
 def judge(*parts: Part) -> dict[str, Answer]:
@@ -148,6 +148,42 @@ def test_affiliation(front: str, label: str) -> None:
     ]
     assert answer.label == label
     assert bool(answer.claims) == (label != "unknown")
+
+
+#: How venues set authors: the title's line, what follows it, the foot of the first page, the label.
+FRONTS = [
+    # ICML up to 2016, AISTATS: names and addresses in two columns.
+    ("Bidding", "Ann Hare ANN@CS.ORT.EDU\nUniversity of Ort, 12 Road, Ort, USA", "", "Academia"),
+    # ICML from 2017 on: marks behind the names, institutions at the foot.
+    ("Bidding", "Ann Hare ^1 Bob Roe ^2", "^1University of Ort ^2Google. Correspondence to: A. <a@b.c>.",
+     "Collaboration"),
+    ("Bidding", "Ann Hare ^* 1 Bob Roe ^* 1", "*Equal contribution ^1Department of Art, Ort University. "
+     "Correspondence to: Ann Hare <ann@ort.no>.", "Academia"),
+    ("Bidding", "Ann Hare ^1", "1 Microsoft Research, Ort. Correspondence to: <a@microsoft.com>.",
+     "Industry"),
+    # NeurIPS: name, institution, e-mail, one below the other.
+    ("What Netflix Viewers Want", "Ann Hare\nOrt University\nann@ort.edu", "", "Academia"),
+    ("FAIR Apple Sorting by an Oracle", "Ann Hare\nSchool of Art, Ort\nann@ort.edu", "", "Academia"),
+    ("A Study of MIT Licences", "Ann Hare\nAmazon Web Services\nann@amazon.com", "", "Industry"),
+    # AAAI, IJCAI: marks, then numbered institutions.
+    ("Planning", "Ann Hare,^1 Bob Roe^2\n1 Ort Polytechnic\n2 IBM Research - China", "", "Collaboration"),
+    ("Planning", "Ann Roche^1 and Didi Hare^1\n1 Ort University", "", "Academia"),
+    ("Planning", "Nike Hare, Thales Roe and Jan Mistral\nOrt University\n{n,t,j}@ort.edu", "", "Academia"),
+    # ACL, CVPR: braces and shared domains.
+    ("Parsing", "Ann Hare Bob Roe\nFacebook AI\n{ann,bob}@fb.com", "", "Industry"),
+    ("Seeing", "Ann Hare^1,2 Bob Roe^3\n1 Cornell University 2 Tech 3 Google Brain", "", "Collaboration"),
+    # Notes at the foot that say nothing of who wrote the paper.
+    ("Planning", "Ann Hare\nOrt University", "1 We use the API of Google Maps here.", "Academia"),
+    ("Planning", "Ann Hare\nNetflix", "2 The data are from Stanford University.", "Industry"),
+    ("Planning", "Ann Hare\nOrt University", "This work was supported by a gift of Intel.", "Academia"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("title", "authors", "foot", "label"), FRONTS)
+def test_affiliation_in_the_styles_of_venues(title: str, authors: str, foot: str, label: str) -> None:
+    opening = (SectionKind.ABSTRACT, "Abstract", f"We use Amazon reviews and Stanford parses.\n{foot}")
+    document = paper((FRONT, "", f"{title}\n{authors}"), opening, title=title)
+    assert judge_paper(document, variables())["researcher_affiliation"].label == label
 
 
 THEORY: Part = (BODY, "2. Main result", "Theorem 1. Turtles are slow.\nWe prove a bound on their speed.")

@@ -89,7 +89,7 @@ def _shows(
         if weight is None or number in mute or (rules.pages and sentence.page > rules.pages):
             continue
         place = cue.place(sentence.text)
-        if place is not None:
+        if place is not None and (rules.title_counts or sentence.start + place >= reading.title_end):
             yield number, place, weight
 
 

@@ -1,5 +1,6 @@
 """A paper's text cut into sentences and indexed by word, so that a cue looks at few of them. Pure."""
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from reprocensus.variables import WORD
 
 #: No cue needs more of one sentence than this; what a broken page runs together is cut here.
 MAX_SENTENCE = 1200
+#: A title stands within so many characters.
+_OPENING = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Reading:
             if section.kind in kinds:
                 self._add(extracted, number, section)
         self._vocabulary = sorted(self._postings)
+        #: Where the paper's title ends; 0 if it does not stand at the beginning.
+        self.title_end = _title_end(extracted)
 
     def addressed(self, names: Sequence[str]) -> set[int]:
         """The numbers of the sentences that stand in a line in which the judge is spoken to.
@@ -96,6 +101,14 @@ class Reading:
         first = bisect_left(self._vocabulary, prefix)
         last = bisect_left(self._vocabulary, prefix + "\U0010ffff")
         return self._vocabulary[first:last]
+
+
+def _title_end(extracted: Extracted) -> int:
+    words = extracted.title.split()
+    if not words:
+        return 0
+    found = re.search(r"\s+".join(map(re.escape, words)), extracted.text[:_OPENING], re.IGNORECASE)
+    return found.end() if found else 0
 
 
 def _cut(spans: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int]]:

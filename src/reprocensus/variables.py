@@ -150,6 +150,8 @@ class Rules(_Model):
     )
     #: Only the first so many pages are looked at.
     pages: int | None = None
+    #: Whether cues count in the paper's title, too.
+    title_counts: bool = True
     found: str
     none_found: str
     gate: Gate | None = None
@@ -278,7 +280,7 @@ def _words_of(terms: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 def _alternatives(terms: tuple[str, ...]) -> str:
-    """A pattern for any of the terms as whole words, the longest first; a footnote's number may follow."""
+    """A pattern for any of the terms as whole words, the longest first; a footnote's number may touch them."""
     ordered = sorted(terms, key=lambda term: (-len(term), term))
     spelled = ("[ -]?".join(map(re.escape, re.split(r"[ -]", term))) for term in ordered)
-    return rf"(?<![^\W_])(?:{'|'.join(spelled)})(?![^\W\d_])"
+    return rf"(?<![^\W\d_])(?:{'|'.join(spelled)})(?![^\W\d_])"

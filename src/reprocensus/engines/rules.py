@@ -21,7 +21,7 @@ from reprocensus.variables import Variable
 from reprocensus.workers import WorkerDiedError, WorkerPool
 
 #: Raise it whenever the same patterns may give another verdict: when sentences or weighing change.
-VERSION: Final = "3"
+VERSION: Final = "4"
 _PAPERS_PER_WORKER: Final = 500
 
 
