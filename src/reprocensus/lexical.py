@@ -23,6 +23,8 @@ from reprocensus.variables import Cue, Gate, Rules, Variable
 
 MAX_CLAIMS = 3
 MAX_CLAIM = 400
+#: A sentence with fewer characters, such as a cell of a table, is quoted only where there is nothing better.
+_SCRAP = 20
 
 
 @dataclass(slots=True)
@@ -148,7 +150,7 @@ def confidence(margin: float, rules: Rules) -> float:
 def _claims(sides: Sequence[_Side], reading: Reading) -> tuple[Claim, ...]:
     """The weightiest quotable sentences of each side in turn, then in the paper's order."""
     chosen: dict[int, int] = {}
-    ranked = [_ranked(side) for side in sides]
+    ranked = [_ranked(side, reading) for side in sides]
     for rank in range(MAX_CLAIMS):
         for places in ranked:
             if rank < len(places) and len(chosen) < MAX_CLAIMS:
@@ -157,11 +159,18 @@ def _claims(sides: Sequence[_Side], reading: Reading) -> tuple[Claim, ...]:
     return tuple(_claim(reading.sentences[number], place) for number, place in sorted(chosen.items()))
 
 
-def _ranked(side: _Side) -> list[tuple[int, int]]:
-    """The sentences that speak for the side, the weightiest first, and where in them."""
+def _ranked(side: _Side, reading: Reading) -> list[tuple[int, int]]:
+    """The sentences that speak for the side, where in them: the weightiest first, scraps last."""
     places = side.places or side.spare
     weighty = [item for item in places.items() if side.weights[item[0]] > 0]
-    return sorted(weighty, key=lambda item: (-side.weights[item[0]], item[0]))
+    return sorted(
+        weighty,
+        key=lambda item: (
+            len(reading.sentences[item[0]].text) < _SCRAP,
+            -side.weights[item[0]],
+            item[0],
+        ),
+    )
 
 
 def _claim(sentence: Sentence, place: int) -> Claim:
