@@ -13,29 +13,21 @@ from typing import Final, NamedTuple
 import msgspec
 
 from reprocensus.extract.characters import clean
-from reprocensus.extract.pages import Row, Span
-from reprocensus.extract.runs import append, close_address, row_of, tidy
+from reprocensus.extract.pages import Row
+from reprocensus.extract.runs import Look, close_address, row_of, tidy
 
 #: JSON lengths are whole numbers: hundredths of points.
 SCALE: Final = 100.0
 
 _ROW: Final = '<p style="top:'
-_SPAN: Final = "<span"
+_SPAN: Final = '<span style="font-family:'
 #: Where in a row's markup its first run has begun at the latest that a second one can begin.
 _PAST_FIRST: Final = 110
-#: One run of one style: its style, its text, and the tags behind it, which are the next run's.
-#: It begins with letters, not with the tags: so `re` finds its place by them, twice as fast.
-_RUN: Final = re.compile(r'<span style="font-family:([^"]*)">([^<]*)</span>((?:</?\w+>)*)')
 _ENTITY: Final = re.compile(r"&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(lt|gt|amp|quot|apos));")
 _NAMED: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _STYLE: Final = re.compile(r"(.*?),[\w-]*;font-size:(-?[\d.]+)pt", re.DOTALL)
 _BOLD_NAMES: Final = re.compile("bold|medi|demi|black|cmbx|sfbx|cmssbx|heavy|-bd")
 _MONO_NAMES: Final = re.compile("mono|monl|cmtt|sftt|ectt|txtt|courier|typewriter|consol|menlo|lmtt")
-#: How far a raised run stands over its base, in ems of the base, and how much smaller it is at least.
-_RISE: Final = 0.34
-_SMALLER: Final = 0.86
-#: A first run whose baseline lies this many ems over the line's lower edge is raised itself.
-_DEEP: Final = 0.43
 #: A page with more lines than this holds a plot whose markers are characters of a font, a line each.
 _CROWDED: Final = 1200
 #: Near-white: all three channels from e8 up.
@@ -186,122 +178,36 @@ def _is_mixed(line: _Line, drawn: str, bold: bool) -> bool:
     return 2 * drawn.count(same) <= drawn.count(_SPAN)
 
 
-def _runs(drawn: str) -> list[tuple[str, str, str]]:
-    """The runs of a line: the tags before each, its style, its text."""
-    runs: list[tuple[str, str, str]] = []
-    tags = drawn[drawn.find(">") + 1 : drawn.find(_SPAN)]
-    for css, text, following in _RUN.findall(drawn):
-        runs.append((tags, css, text))
-        tags = following
-    return runs
-
-
 def _mixed(
     line: _Line, drawn: str, frame: tuple[float, float, float, float], page: int, block: int, horizontal: bool
 ) -> Row | None:
     """The row of a line with several runs whose styles matter, or None if it has no ink."""
-    runs = _runs(drawn)
-    row = _upon_first(runs, line, frame, page, block, horizontal)
-    if row is not None:
-        return row
-    spans = _spans(runs, line, frame[3])
-    return row_of(spans, frame, page, block, horizontal=horizontal) if spans else None
-
-
-def _upon_first(
-    runs: list[tuple[str, str, str]],
-    line: _Line,
-    frame: tuple[float, float, float, float],
-    page: int,
-    block: int,
-    horizontal: bool,
-) -> Row | None:
-    """The same in one pass for a line whose first run is its base; None where it is not."""
-    main = _style(runs[0][1])[0] if runs else 0.0
-    small = _SMALLER * main
-    bold, mono = _looks(line.font.name)
-    bold = bold or line.font.weight == "bold"
-    out = ""
-    raised = starts_mono = False
-    mono_from = -1
-    letters = heavy = based = 0
-    for tags, css, text in runs:
-        size, bold_run, mono_run, high = _look(tags, css)
-        if size > main:
-            return None
+    opening, *parts = drawn.split(_SPAN)
+    tags = opening[opening.find(">") + 1 :]
+    texts: list[str] = []
+    looks: list[Look] = []
+    before = None
+    for part in parts:
+        css, _, rest = part.partition('">')
+        text, _, following = rest.partition("</span>")
         # Whatever is not printable ASCII is an entity here.
         if "&" in text:
             text = _text(text)  # noqa: PLW2901 - a copy under another name costs as much as the test
-        if text.isspace() or not text:
-            out += text
-            continue
-        length = len(text)
-        if bold or bold_run:
-            heavy += length
-        if mono or mono_run:
-            if mono_from < 0:
-                mono_from = len(out)
-                starts_mono = starts_mono or not letters
-        elif mono_from >= 0:
-            out = close_address(out, mono_from)
-            mono_from = -1
-        bold = mono = False
-        letters += length
-        if size == main:
-            based += length
-        now = high and size <= small
-        out = append(out, text, raised=now, was_raised=raised) if now or raised else out + text
-        raised = now
-    if 2 * based < letters or not letters:
-        return None
-    if mono_from >= 0:
-        out = close_address(out, mono_from)
-    return Row(
-        tidy(out),
-        page,
-        block,
-        main,
-        heavy > 0.8 * letters,
-        starts_mono,
-        mono_from >= 0,
-        *frame,
-        line.y / SCALE,
-        horizontal,
-    )
+        look = _look(tags, css)
+        if look is before:
+            # Only the font is another, or it slants.
+            texts[-1] += text
+        else:
+            texts.append(text)
+            looks.append(look)
+            before = look
+        # Closing tags of this run, and those that open the next.
+        tags = following
+    return row_of(texts, looks, frame, line.y / SCALE, page, block, horizontal=horizontal)
 
 
-def _spans(runs: list[tuple[str, str, str]], line: _Line, bottom: float) -> list[Span]:
-    """The spans of a line, with their baselines; none if it has no ink."""
-    spans: list[Span] = []
-    above: list[bool] = []
-    largest = first = 0.0
-    baseline = line.y / SCALE
-    bold_font, mono_font = _looks(line.font.name)
-    for tags, css, raw in runs:
-        text = _text(raw)
-        size, bold, mono, high = _look(tags, css)
-        first = first or size
-        if size > largest and not text.isspace():
-            largest = size
-        spans.append(Span(text, size, bold or bold_font, mono or mono_font, baseline))
-        above.append(high)
-        bold_font = mono_font = False
-    if not largest:
-        return []
-    small = _SMALLER * largest
-    rise = _RISE * largest
-    if first <= small and bottom - baseline > _DEEP * largest:
-        # The line begins with a raised mark: the others stand below it.
-        return [span if span.size <= small else span._replace(baseline=baseline + rise) for span in spans]
-    for number, high in enumerate(above):
-        if high:
-            spans[number] = spans[number]._replace(baseline=baseline - rise)
-    return spans
-
-
+@lru_cache(maxsize=8192)
 def _text(text: str) -> str:
-    if "&" not in text:
-        return text
     text = _ENTITY.sub(_character, text)
     return text if text.isascii() and text.isprintable() else clean(text)
 
@@ -314,22 +220,20 @@ def _character(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _look(tags: str, css: str) -> tuple[float, bool, bool, bool]:
-    """Size, bold, typewriter, raised: by the tags before a run and its style.
+def _look(tags: str, css: str) -> Look:
+    """What a run looks like by the tags before it and its style, `CMR10,serif;font-size:10.0pt;color:#000000`.
 
-    Closing tags of the run before it may come first.
+    Closing tags of the run before it may come first. The same looks are the same object.
     """
-    size, bold, mono = _style(css)
-    return size, bold or "<b>" in tags, mono or "<tt>" in tags, "<sup>" in tags
+    match = _STYLE.match(css)
+    bold, mono = _looks(match[1]) if match else (False, False)
+    size = float(match[2]) if match else 10.0
+    return _same(size, bold or "<b>" in tags, mono or "<tt>" in tags, "<sup>" in tags)
 
 
 @lru_cache(maxsize=4096)
-def _style(css: str) -> tuple[float, bool, bool]:
-    """Size, bold, typewriter, as in `CMR10,serif;font-size:10.0pt;color:#000000`."""
-    match = _STYLE.match(css)
-    if match is None:
-        return 10.0, False, False
-    return float(match[2]), *_looks(match[1])
+def _same(size: float, bold: bool, mono: bool, high: bool) -> Look:
+    return Look(size, bold, mono, high)
 
 
 @lru_cache(maxsize=4096)

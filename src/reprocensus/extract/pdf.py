@@ -1,6 +1,8 @@
 """Reads PDF bytes into plain pages. The only module that imports PyMuPDF; meant for worker processes."""
 
-from typing import Any
+import os
+from types import TracebackType
+from typing import Any, Self
 
 import pymupdf as _pymupdf
 
@@ -38,7 +40,8 @@ def read_pages(data: bytes, *, max_pages: int) -> Pages:
     document = open_pdf(data)
     try:
         count = _page_count(document, max_pages)
-        pages = [_read_page(document, number) for number in range(count)]
+        with _Printer() as printer:
+            pages = [_read_page(document, number, printer) for number in range(count)]
         read = [page for page in pages if page is not None]
         if not read:
             raise failure("broken", f"None of the {count} pages can be read.")
@@ -119,23 +122,25 @@ def _page_count(document: Any, max_pages: int) -> int:
     return count
 
 
-def _read_page(document: Any, index: int) -> Page | None:
+def _read_page(document: Any, index: int, printer: "_Printer") -> Page | None:
     try:
-        page = document.load_page(index)
-        textpage = page.get_textpage(flags=_FLAGS)
+        # MuPDF's own page: PyMuPDF's, for what is seldom asked, costs as much again.
+        page = mupdf.fz_load_page(document.this, index)
+        bare = mupdf.pdf_page_from_fz_page(page)
+        textpage = _textpage(document, index, page, bare)
         printed = printouts(
-            lambda: _printed(mupdf.fz_print_stext_page_as_json, textpage, SCALE),
-            lambda: _printed(mupdf.fz_print_stext_page_as_html, textpage, 0),
+            lambda: printer.print(mupdf.ll_fz_print_stext_page_as_json, textpage, SCALE),
+            lambda: printer.print(mupdf.ll_fz_print_stext_page_as_html, textpage, 0),
         )
         found, suspects = rows_of(printed, index + 1)
-        box = page.rect
-        width, height = float(box.width), float(box.height)
+        box = mupdf.ll_fz_bound_page(page.m_internal)
+        width, height = box.x1 - box.x0, box.y1 - box.y0
         rows = [row for row in found if row.x0 < width and row.x1 > 0 and row.y0 < height and row.y1 > 0]
         outside = _outside(found, rows) if len(rows) < len(found) else []
-        images = len(page.get_images()) if len(rows) < _FEW_ROWS else 0
-        sheet = Page(index + 1, width, height, rows, _links(page), images)
+        images = len(document.get_page_images(index)) if len(rows) < _FEW_ROWS else 0
+        sheet = Page(index + 1, width, height, rows, _links(document, index, bare), images)
         odd = any(hidden.is_message(found[at].text) for at in suspects)
-        _take_out_hidden(page, sheet, outside, odd=odd, clear=printed.clear)
+        _take_out_hidden(document, sheet, outside, odd=odd, clear=printed.clear)
     except Exception as error:
         _pass_on(error)
         # One unreadable page must not cost the others; the caller counts and flags it.
@@ -143,11 +148,19 @@ def _read_page(document: Any, index: int) -> Page | None:
     return sheet
 
 
-def _take_out_hidden(page: Any, sheet: Page, outside: list[str], *, odd: bool, clear: bool) -> None:
+def _textpage(document: Any, index: int, page: Any, bare: Any) -> Any:
+    """MuPDF's text page; of a page that is shown turned, as it stands before that."""
+    turn = mupdf.ll_pdf_dict_gets_inheritable(bare.obj().m_internal, "Rotate")
+    if turn and mupdf.ll_pdf_to_int(turn):
+        return document.load_page(index).get_textpage(flags=_FLAGS).this
+    return mupdf.FzStextPage(page, mupdf.FzStextOptions(_FLAGS))
+
+
+def _take_out_hidden(document: Any, sheet: Page, outside: list[str], *, odd: bool, clear: bool) -> None:
     """Move what a reader does not see from the rows of a page to its hidden text."""
     sheet.hidden += [text for text in outside if hidden.is_message(text)]
     if odd or clear:
-        found, sheet.ocr_layer = hidden.look(page, clear=clear)
+        found, sheet.ocr_layer = hidden.look(document.load_page(sheet.number - 1), clear=clear)
         sheet.rows, texts = hidden.part(sheet.rows, found)
         sheet.hidden += texts
     if odd:
@@ -156,11 +169,50 @@ def _take_out_hidden(page: Any, sheet: Page, outside: list[str], *, odd: bool, c
         sheet.rows = [row for row in sheet.rows if row not in tiny]
 
 
-def _printed(printer: Any, textpage: Any, last: Any) -> bytes:
-    """What one of MuPDF's printers writes about a text page."""
+class _Printer:
+    """Has MuPDF's printers write about text pages. A context manager, for one document at a time.
+
+    They write through a file that lies in memory, if there can be one: MuPDF gathers what goes to a file, and
+    puts what goes to its own buffers there byte by byte, which takes half as long again.
+    """
+
+    def __init__(self) -> None:
+        self._file = -1
+        self._out: Any = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = os.memfd_create("printout")
+            self._out = mupdf.FzOutput(f"/proc/self/fd/{self._file}", 1)
+        except (AttributeError, OSError, mupdf.FzErrorBase):
+            # No such files on this system.
+            self._out = None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._out is not None:
+            self._out.fz_close_output()
+        if self._file >= 0:
+            os.close(self._file)
+
+    def print(self, printer: Any, textpage: Any, last: Any) -> bytes:
+        """What one of MuPDF's printers writes about a text page."""
+        if self._out is None:
+            return _buffered(printer, textpage, last)
+        out = self._out.m_internal
+        mupdf.ll_fz_seek_output(out, 0, os.SEEK_SET)
+        os.ftruncate(self._file, 0)
+        printer(out, textpage.m_internal, last)
+        mupdf.ll_fz_flush_output(out)
+        return os.pread(self._file, mupdf.ll_fz_tell_output(out), 0)
+
+
+def _buffered(printer: Any, textpage: Any, last: Any) -> bytes:
     buffer = mupdf.fz_new_buffer(_BUFFER)
     out = mupdf.FzOutput(buffer)
-    printer(out, textpage.this, last)
+    printer(out.m_internal, textpage.m_internal, last)
     out.fz_close_output()
     data: bytes = mupdf.fz_buffer_extract(buffer)
     return data
@@ -172,23 +224,21 @@ def _outside(found: list[Row], rows: list[Row]) -> list[str]:
     return [row.text for row in found if id(row) not in inside]
 
 
-def _links(page: Any) -> list[Link]:
+def _links(document: Any, index: int, bare: Any) -> list[Link]:
     """The page's annotations that lead to web addresses; those that lead inside the paper are passed over."""
     links: list[Link] = []
     try:
-        sheet = mupdf.pdf_page_from_fz_page(page.this)
-        annotations = mupdf.pdf_dict_gets(sheet.obj(), "Annots")
-        raw = annotations.m_internal
+        annotations = mupdf.ll_pdf_dict_gets(bare.obj().m_internal, "Annots")
         turned: Any = None
-        for number in range(mupdf.pdf_array_len(annotations)):
-            annotation = mupdf.ll_pdf_array_get(raw, number)
+        for number in range(mupdf.ll_pdf_array_len(annotations) if annotations else 0):
+            annotation = mupdf.ll_pdf_array_get(annotations, number)
             action = mupdf.ll_pdf_dict_gets(annotation, "A")
             address = action and mupdf.ll_pdf_dict_gets(action, "URI")
             if not address:
                 continue
             uri = clean(mupdf.ll_pdf_to_text_string(address)).strip()
             if uri.lower().startswith(("http:", "https:", "ftp:", "www.")):
-                turned = turned or page.transformation_matrix
+                turned = turned or document.load_page(index).transformation_matrix
                 box = mupdf.ll_pdf_dict_get_rect(annotation, mupdf.ll_pdf_new_name("Rect"))
                 place = pymupdf.Rect(box.x0, box.y0, box.x1, box.y1) * turned
                 links.append(Link(place.x0, place.y0, place.x1, place.y1, uri))
