@@ -33,10 +33,15 @@ class Writer:
 
     def add(self, paragraph: Paragraph) -> None:
         """Append one paragraph and its newline."""
-        text, turns = self._join(paragraph.rows)
+        rows = paragraph.rows
+        start = self._length
+        if len(rows) == 1:
+            text = rows[0].text.removesuffix("\u00ad")
+            turns = [(rows[0].page, 0)]
+        else:
+            text, turns = self._join(rows)
         if not text:
             return
-        start = self._length
         for page, offset in turns:
             if self._starts[page - 1] is None:
                 self._starts[page - 1] = start + offset

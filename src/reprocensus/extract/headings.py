@@ -11,6 +11,9 @@ CAPTION: Final = re.compile(
     r"Box)\s?"
     r"(?:[A-Z]?\.?\d{1,3}(?:[.\-]\d{1,2})?|[IVX]{1,5})[a-z]?\s?(?:[.:|–—]|\(|$|(?=\s[A-Z]))"
 )
+#: The letters that captions and lines of algorithms can begin with: most rows need no regular expression.
+CAPTION_LETTERS: Final = frozenset("FTALPSB")
+ALGORITHM_LETTERS: Final = frozenset("0123456789erufwiREIODPU")
 LIST_ITEM: Final = re.compile(
     r"(?:[•●◦▪■‣⁃∗✓►▶]\s|[–—-]\s(?=[A-Z])|\(?(?:[a-z]|[ivx]{1,4}|\d{1,2})\)\s|\d{1,2}\.\s(?=[A-Z])|"
     r"\[\d{1,3}\]\s|\[[A-Z][\w+]{1,8}\d\d\w?\]\s)"
@@ -54,6 +57,8 @@ _ASCII: Final = re.compile(r"[A-Za-z ]")
 _RUNNING: Final = re.compile(r"[a-z]{3}")
 #: No usual name of a section, numbered, is longer.
 _MAX_NAME: Final = 60
+#: And none is shorter: `Method`.
+_MIN_NAME: Final = 6
 _MAX_WORDS: Final = 16
 _MAX_CHARS: Final = 130
 
@@ -70,7 +75,7 @@ def name_of(text: str) -> str:
 @lru_cache(maxsize=4096)
 def is_known_name(text: str) -> bool:
     """Whether the text is a section's usual name, numbered or not, in whatever capitals."""
-    if len(text) > _MAX_NAME or not _MAY_BE_NAME.match(text):
+    if not _MIN_NAME <= len(text) <= _MAX_NAME or not _MAY_BE_NAME.match(text):
         return False
     text = _SPACED_CAPS.sub(r"\1", text.strip())
     return bool(KNOWN.fullmatch(text)) or bool(KNOWN.fullmatch(name_of(text)))

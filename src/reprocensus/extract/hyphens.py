@@ -1,7 +1,6 @@
 """Words broken at a line's end: whether the hyphen belongs to the word, by the paper's own vocabulary."""
 
 import re
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final
@@ -62,18 +61,15 @@ class Vocabulary:
             self._heads[parts[0]] += 1
             for part in parts:
                 words[part] += 1
-        self._sorted: list[bytes] | None = None
+        self._listed = b" " + b" ".join(words)
 
     def __getitem__(self, word: str) -> int:
         return self._words[_bytes(word.lower())]
 
     def has_prefix(self, prefix: str) -> bool:
         """Whether any word begins with this."""
-        if self._sorted is None:
-            self._sorted = sorted(self._words)
-        start = _bytes(prefix.lower())
-        at = bisect_left(self._sorted, start)
-        return at < len(self._sorted) and self._sorted[at].startswith(start)
+        # Asked some twenty times a paper: looking through one string is faster than sorting the words.
+        return b" " + _bytes(prefix.lower()) in self._listed
 
     def keeps_hyphen(self, before: str, after: str) -> bool:
         """Whether the hyphen that ends `before` stays when `after` is put behind it."""

@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import Final
 
 from reprocensus.extract.addresses import open_address
-from reprocensus.extract.headings import ALGORITHM_LINE, CAPTION, LIST_ITEM, looks_like_heading
+from reprocensus.extract.headings import (
+    ALGORITHM_LETTERS,
+    ALGORITHM_LINE,
+    CAPTION,
+    CAPTION_LETTERS,
+    LIST_ITEM,
+    looks_like_heading,
+)
 from reprocensus.extract.pages import Row
 
 _TERMINAL: Final = re.compile(r"[.!?:][\"'”’)\]]*(?:\^?\d{1,2}|[†‡∗*])?$")
@@ -174,11 +181,12 @@ class Segmenter:
         first = rows[0]
         if id(first) in self._headings:
             return Kind.HEADING
-        if CAPTION.match(first.text):
+        letter = first.text[0]
+        if letter in CAPTION_LETTERS and CAPTION.match(first.text):
             return Kind.CAPTION
         if first.cells > 1 and self._is_cells(first):
             return Kind.TABLE
-        if id(first) in self._boxed or ALGORITHM_LINE.match(first.text):
+        if id(first) in self._boxed or (letter in ALGORITHM_LETTERS and ALGORITHM_LINE.match(first.text)):
             return Kind.ALGORITHM
         if first.size < self._measures.body - 0.6 or not first.horizontal:
             return Kind.SMALL
