@@ -1,15 +1,16 @@
 """The commands that make web pages of a store: `site build`, `site serve`."""
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reprocensus.cli.options import EngineChoice, StoreOption, open_tables
-from reprocensus.settings import load_settings
+from reprocensus.settings import Settings, load_settings
 from reprocensus.site.corpus import Corpus
-from reprocensus.site.options import SiteOptions
+from reprocensus.site.options import Evidence, SiteOptions
 
 app = typer.Typer(help="Web pages of a store: static files, or served on demand.", no_args_is_help=True)
 
@@ -26,19 +27,29 @@ def build(
         bool,
         typer.Option("--marked-pdfs", help="add each paper's PDF with all quotes marked; with --pictures"),
     ] = False,
+    full: Annotated[bool, typer.Option("--full", help="write every page, changed or not")] = False,
 ) -> None:
-    """Write the site as static files, which any web server or bucket can hold."""
-    from reprocensus.site.build import build as write
-    from reprocensus.site.prepare import draw, write_search
+    """Write the site as static files, which any web server or bucket can hold.
 
-    corpus = _corpus(store, engine)
-    if pictures or marked_pdfs:
-        drawn = draw(corpus, list(corpus.editions), out, marked=marked_pdfs, workers=load_settings().workers)
+    Again into the same folder, it writes what changed and removes what is gone.
+    """
+    from reprocensus.site.build import build as write
+
+    settings = load_settings()
+    evidence = Evidence.MARKED if marked_pdfs else Evidence.PICTURES if pictures else Evidence.NONE
+    options = _options(settings, engine, evidence)
+    started = time.monotonic()
+    done = write(store or settings.store, settings, options, out, full=full)
+    for paper_id, reason in done.drawn.failed:
+        print(f"{paper_id}: no pictures: {reason}", file=sys.stderr)
+    drawn = done.drawn
+    if evidence is not Evidence.NONE:
         print(f"{drawn.pictures} pictures drawn, {drawn.kept} kept, {drawn.marked} PDFs marked")
-        for paper_id, reason in drawn.failed:
-            print(f"{paper_id}: no pictures: {reason}", file=sys.stderr)
-    print(f"{write(corpus, out)} pages in {out}")
-    print(f"{write_search(corpus, out) / 1e6:.1f} MB of search index")
+    print(
+        f"{done.n_papers} papers, {done.n_files} files in {time.monotonic() - started:.1f} s; "
+        f"{len(done.editions)} editions built, {len(done.unchanged)} unchanged, "
+        f"{done.n_removed} files removed: {out}/index.html"
+    )
 
 
 @app.command()
@@ -60,4 +71,8 @@ def serve(
 
 def _corpus(store: str | None, engine: str | None) -> Corpus:
     settings = load_settings()
-    return Corpus(open_tables(store), SiteOptions(engine=engine or settings.engine))
+    return Corpus(open_tables(store), _options(settings, engine))
+
+
+def _options(settings: Settings, engine: str | None, evidence: Evidence = Evidence.NONE) -> SiteOptions:
+    return SiteOptions(engine=engine or settings.engine, evidence=evidence)

@@ -62,6 +62,7 @@ class EditionData:
         self._tables = tables
         self.papers = tables.read("papers", self.edition).frame.sort("paper_id")
         self.paper_ids: list[str] = self.papers["paper_id"].to_list()
+        self._texts: dict[str, str] = {}
         self._at = {paper_id: at for at, paper_id in enumerate(self.paper_ids)}
         self._verdicts = _Grouped(tables.read("verdicts", self.edition).frame.sort("paper_id", "variable"))
         self._documents = _Grouped(tables.read("documents", self.edition, _DOCUMENT_COLUMNS).frame)
@@ -83,10 +84,25 @@ class EditionData:
         found = self._documents.rows(paper_id)
         return found[0] if found else None
 
-    def texts(self, paper_ids: Sequence[str]) -> dict[str, str]:
-        """The texts of some papers, read from the store."""
+    def text(self, paper_id: str) -> str:
+        """The text of a paper, read from the store unless it is held."""
+        return self._texts[paper_id] if paper_id in self._texts else self._read([paper_id]).get(paper_id, "")
+
+    def hold_texts(self, paper_ids: Sequence[str]) -> None:
+        """Reads the texts of some papers at once, instead of those that were held before."""
+        self._texts = self._read(paper_ids)
+
+    def _read(self, paper_ids: Sequence[str]) -> dict[str, str]:
+        if not any(self.document(paper_id) for paper_id in paper_ids):
+            return {}
         found = self._tables.read_documents(self.edition, paper_ids)
         return dict(found.select("paper_id", "text").iter_rows())
+
+    def pdfs(self, paper_ids: Sequence[str]) -> set[str]:
+        """Digests of the PDFs that some papers' pages lead to."""
+        documents = (self.document(paper_id) for paper_id in paper_ids)
+        listed = (self.paper(paper_id)["pdf_sha256"] for paper_id in paper_ids)
+        return {sha for sha in listed if sha} | {d["pdf_sha256"] for d in documents if d}
 
     def failures(self, paper_id: str) -> list[Row]:
         """What failed with it."""
@@ -222,10 +238,14 @@ class Corpus:
             index.papers.get(path) or index.papers.get(own) or index.others.get(path) or index.others.get(own)
         )
 
-    def other_names(self) -> dict[str, str]:
-        """Papers' other addresses, and the paper_id that each leads to."""
+    def other_names(self) -> dict[str, tuple[Edition, str]]:
+        """Papers' other addresses, and the paper that each leads to."""
         index = self._index()
-        return {path: paper_id for path, (_, paper_id) in index.others.items() if path not in index.papers}
+        return {path: where for path, where in index.others.items() if path not in index.papers}
+
+    def edition_papers(self, edition: Edition) -> list[str]:
+        """The paper_ids of an edition; reads nothing but names."""
+        return self._index().by_edition[edition]
 
     def paper_ids(self) -> list[str]:
         """Every paper, by edition and paper_id."""

@@ -1,17 +1,18 @@
 """Tables as files to download: what the store holds, without people's mailboxes and the machine's folders."""
 
-import tempfile
+import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
+from reprocensus.layout import first_version
+from reprocensus.migrations import stamp
 from reprocensus.records import Edition
 from reprocensus.schemas import load_table
 from reprocensus.site.facts import DOWNLOADS
 from reprocensus.site.safe import masked, web_url, without_paths
-from reprocensus.tables import Tables, encode
+from reprocensus.tables import Tables
 
 #: Media type of each kind of file.
 KINDS: Final = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
@@ -30,16 +31,37 @@ def download(tables: Tables, name: str, edition: Edition | None, suffix: str) ->
     frame = tables.read(name, edition).frame if edition else tables.read_rows(name)
     cleaned = frame.with_columns(_clean(frame[column], _cleaner(name, column)) for column in frame.columns)
     if suffix == "parquet":
-        return encode(schema, cleaned)
+        rows = cleaned.select(column.name for column in schema.columns).to_arrow().cast(schema.arrow)
+        return first_version(rows, stamp(schema))
     if edition:
         where = pl.lit(edition.venue).alias("venue"), pl.lit(edition.year).alias("year")
         cleaned = cleaned.select(*where, pl.all())
-    from reprocensus.analysis.export import write_rows
+    return _flat(cleaned).write_csv().encode("utf-8")
 
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{name}.csv"
-        write_rows(cleaned.to_arrow().to_reader(), file)
-        return file.read_bytes()
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame as CSV can hold it, in the shape that `reprocensus export` gives it.
+
+    A list is a JSON array in one cell, a list of structs one column a member, whose arrays run side by side.
+    """
+    columns: list[pl.Series] = []
+    for column in frame.get_columns():
+        if not isinstance(column.dtype, pl.List):
+            columns.append(column)
+        elif isinstance(column.dtype.inner, pl.Struct):
+            rows = column.to_list()
+            for member in column.dtype.inner.fields:
+                cells = [_cell(None if row is None else [item[member.name] for item in row]) for row in rows]
+                columns.append(pl.Series(f"{column.name}_{member.name}", cells, pl.String))
+        else:
+            columns.append(pl.Series(column.name, list(map(_cell, column.to_list())), pl.String))
+    return pl.DataFrame(columns)
+
+
+def _cell(value: list[Any] | None) -> str | None:
+    return (
+        None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    )
 
 
 def downloadable(name: str) -> bool:

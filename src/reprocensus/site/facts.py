@@ -1,4 +1,4 @@
-"""What an edition holds in sum, for the pages on data, runs and downloads: so little that all fit in memory."""
+"""What an edition holds in sum, for the pages on data, runs and downloads: little enough that all fit."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -21,14 +21,17 @@ class PaperIndex:
 
     papers: dict[str, Where]
     others: dict[str, Where]
+    by_edition: dict[Edition, list[str]]
 
 
 def paper_index(tables: Tables, editions: Sequence[Edition]) -> PaperIndex:
     """Reads the papers' names of all editions."""
     papers: dict[str, Where] = {}
     others: dict[str, list[Where]] = {}
+    by_edition: dict[Edition, list[str]] = {}
     for edition in editions:
         named = tables.read("papers", edition, ("paper_id", "title")).frame
+        by_edition[edition] = named["paper_id"].to_list()
         for paper_id, title in named.iter_rows():
             where = (edition, paper_id)
             papers[urls.id_path(paper_id)] = where
@@ -38,7 +41,8 @@ def paper_index(tables: Tables, editions: Sequence[Edition]) -> PaperIndex:
         for paper_id, alias in tables.read("aliases", edition, ("paper_id", "alias")).frame.iter_rows():
             for name in {alias, alias.rpartition("/")[2]}:
                 others.setdefault(urls.id_path(name), []).append((edition, paper_id))
-    return PaperIndex(papers, {name: found[0] for name, found in others.items() if len(set(found)) == 1})
+    single = {name: found[0] for name, found in others.items() if len(set(found)) == 1}
+    return PaperIndex(papers, single, by_edition)
 
 
 def census_key(edition: Edition, title: str) -> str:

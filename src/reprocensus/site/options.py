@@ -1,8 +1,17 @@
 """What a site is told about itself. Pure."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from reprocensus.site.safe import web_url
+
+
+class Evidence(StrEnum):
+    """What static pages show of PDFs: nothing, pictures of passages, or also PDFs with all quotes marked."""
+
+    NONE = "none"
+    PICTURES = "pictures"
+    MARKED = "marked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,7 @@ class SiteOptions:
     archive_url: str = ""
     pdfs: bool = True
     texts: bool = True
+    evidence: Evidence = Evidence.NONE
 
     def report_link(self, paper_id: str) -> str | None:
         """Where an error in a paper's page is reported: an address of the web, or of a mailbox."""

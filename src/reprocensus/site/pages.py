@@ -1,6 +1,6 @@
 """Every kind of page and what makes it. `answer` turns an address into what is sent, for build and serve."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,6 +11,7 @@ from reprocensus.site.corpus import Corpus
 from reprocensus.site.download import KINDS as FILES
 from reprocensus.site.download import WHOLE
 from reprocensus.site.editions import n_pages
+from reprocensus.site.evidence import offered
 from reprocensus.site.facts import DOWNLOADS
 from reprocensus.site.urls import Route
 from reprocensus.site.views import (
@@ -85,6 +86,17 @@ def edition_paths(corpus: Corpus, edition: Edition, start: int = 0, stop: int | 
         document = data.document(paper_id) if corpus.options.texts else None
         if document:
             yield from (urls.text(paper_id, part) for part in range(1, papers.n_parts(document) + 1))
+
+
+def evidence_paths(corpus: Corpus, edition: Edition, paper_ids: Sequence[str]) -> Iterator[str]:
+    """Addresses of the files of some papers' evidence that the site has."""
+    data = corpus.edition(edition)
+    for paper_id in paper_ids:
+        found = offered(
+            corpus.evidence, paper_id, papers.shown_verdicts(data, paper_id), data.document(paper_id)
+        )
+        yield from found.pictures.values()
+        yield from filter(None, [found.marked])
 
 
 def common_paths(corpus: Corpus) -> Iterator[str]:

@@ -14,9 +14,9 @@ from reprocensus.errors import ReprocensusError
 from reprocensus.passages.workers import PassagePool
 from reprocensus.records import Edition
 from reprocensus.site import urls
-from reprocensus.site.build import write
 from reprocensus.site.corpus import Corpus
 from reprocensus.site.evidence import Drawn, EvidenceFiles, write_evidence
+from reprocensus.site.output import write
 from reprocensus.site.search.database import SearchDatabase
 from reprocensus.site.search.entries import entries_of
 from reprocensus.site.search.static_index import index_files
@@ -78,18 +78,11 @@ def fill(
             time.sleep(0)
 
 
-def write_search(corpus: Corpus, out: Path) -> int:
-    """Writes the static search index, removes what is left of an earlier one; returns how many bytes."""
+def search_files(corpus: Corpus) -> Iterator[tuple[str, bytes]]:
+    """Addresses and content of the static search index."""
     entries = chain.from_iterable(entries_of(corpus.tables, edition) for edition in corpus.editions)
-    folder = out / urls.search_file("")
-    written: dict[str, int] = {}
     for name, data in index_files(entries):
-        write(folder / name, data)
-        written[name] = len(data)
-    for old in folder.iterdir():
-        if old.name not in written:
-            old.unlink()
-    return sum(written.values())
+        yield urls.search_file(name), data
 
 
 def draw(corpus: Corpus, editions: list[Edition], out: Path, *, marked: bool, workers: int) -> Drawn:

@@ -86,3 +86,9 @@ def words(name: str) -> str:
 def label_words(label: str) -> str:
     """A label as readers know it: `not_applicable` is Not applicable."""
     return label.replace("_", " ").capitalize() if "_" in label or label.islower() else label
+
+
+def redirect(path: str, target: str) -> bytes:
+    """A page that leads on to another, for servers that know no redirects."""
+    found = environment().get_template("redirect.html.j2")
+    return found.render(root=urls.up(path), target=target).encode()

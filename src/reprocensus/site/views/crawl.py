@@ -1,4 +1,4 @@
-"""What is no page: sitemap, robots.txt, styles and scripts, archived PDFs; and what stands where nothing is."""
+"""What is no page: sitemap, robots.txt, styles, scripts, archived PDFs; and what stands where nothing is."""
 
 from collections.abc import Iterator
 from importlib.resources import files

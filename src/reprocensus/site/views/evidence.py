@@ -31,4 +31,4 @@ def paper_evidence(data: EditionData, paper_id: str) -> PaperEvidence | None:
 
 
 def _text(data: EditionData, paper_id: str) -> str:
-    return data.texts([paper_id])[paper_id]
+    return data.text(paper_id)

@@ -86,7 +86,7 @@ def text(corpus: Corpus, route: Route) -> Found:
     document, part = data.document(paper_id), int(route.args[1])
     if document is None or not 1 <= part <= n_parts(document):
         return None
-    words = data.texts([paper_id]).get(paper_id, "")
+    words = data.text(paper_id)
     starts = document["page_starts"] or [0]
     firsts = part_starts(starts)
     orders = {v.name: v.order for v in corpus.variables}
