@@ -210,7 +210,7 @@ def watch(page: Any) -> Seen:
     page.on("request", lambda request: seen.requests.append(request.url))
     page.on("response", answered)
     page.on("pageerror", lambda error: seen.said.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (seen.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("dialog", lambda dialog: _refuse(seen, dialog))
     page.on("console", lambda message: _note(seen, message))
     return seen
 
@@ -218,3 +218,8 @@ def watch(page: Any) -> Seen:
 def _note(seen: Seen, message: Any) -> None:
     if message.type in ("error", "warning") or re.search("Content.Security|Refused|violates", message.text):
         seen.said.append(f"{message.type}: {message.text}")
+
+
+def _refuse(seen: Seen, dialog: Any) -> None:
+    seen.said.append(f"dialog: {dialog.message}")
+    dialog.dismiss()
