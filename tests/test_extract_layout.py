@@ -1,5 +1,6 @@
 """The layout rules on hand-made page structures: no PDF and no MuPDF."""
 
+import re
 import time
 
 import pytest
@@ -10,19 +11,31 @@ from reprocensus.extract.addresses import Addresses
 from reprocensus.extract.characters import clean
 from reprocensus.extract.document import lay_out
 from reprocensus.extract.hyphens import Vocabulary
-from reprocensus.extract.pages import Link, Page, Pages, Row, Span
-from reprocensus.extract.runs import row_of
+from reprocensus.extract.pages import Link, Page, Pages, Row
+from reprocensus.extract.runs import Look, row_of
 from reprocensus.records import Extracted, SectionKind
 
 LEFT, RIGHT = 54.0, 294.0
 CHAR = 4.8
 
 
+def made(
+    texts: list[str],
+    looks: list[Look],
+    box: tuple[float, float, float, float],
+    baseline: float,
+    block: int = 0,
+) -> Row:
+    row = row_of(texts, looks, box, baseline, 0, block)
+    assert row is not None
+    return row
+
+
 def span(text: str, x: float, baseline: float, size: float = 10.0, **looks: bool) -> Row:
     """A piece of a line, as MuPDF gives it where another begins beside it."""
     bold, mono = looks.get("bold", False), looks.get("mono", False)
-    piece = Span(text, size, bold, mono, baseline)
-    return row_of([piece], (x, baseline - size, x + CHAR * len(text) * size / 10, baseline + 2), 0, 0)
+    box = x, baseline - size, x + CHAR * len(text) * size / 10, baseline + 2
+    return made([text], [Look(size, bold, mono)], box, baseline)
 
 
 def line(*rows: Row, block: int = 0) -> list[Row]:
@@ -33,8 +46,7 @@ def full(
     text: str, baseline: float, *, x: float = LEFT, block: int = 0, size: float = 10.0, right: float = RIGHT
 ) -> list[Row]:
     """A justified line: it reaches the right edge whatever its length."""
-    piece = Span(text, size, False, False, baseline)
-    return [row_of([piece], (x, baseline - size, right, baseline + 2), 0, block)]
+    return [made([text], [Look(size)], (x, baseline - size, right, baseline + 2), baseline, block)]
 
 
 def filler(start: float, count: int, block: int, **place: float) -> list[list[Row]]:
@@ -153,6 +165,24 @@ def test_every_fifth_lines_number_is_removed() -> None:
     assert "number 10 that fill the whole width Words of line number 11" in text
 
 
+@pytest.mark.parametrize("behind", [True, False])
+def test_line_numbers_that_mupdf_puts_into_the_lines_are_removed(behind: bool) -> None:
+    def numbered(number: int) -> list[Row]:
+        words = "Words of a draft that fill the whole width of its column"
+        if number == 9:
+            # Behind a short line the number stands alone.
+            place = RIGHT + 3.0 if behind else LEFT - 13.0
+            short = full("end here.", 100 + 12.0 * number, right=150.0)
+            return short + full(str(100 + number), 100 + 12.0 * number, x=place, right=place + 13.0, size=8.0)
+        text = f"{words} {100 + number}" if behind else f"{100 + number} {words}"
+        x, right = (LEFT, RIGHT + 16.0) if behind else (LEFT - 13.0, RIGHT)
+        return full(text, 100 + 12.0 * number, x=x, right=right)
+
+    text = text_of(page(1, *[numbered(number) for number in range(24)]))
+    assert not re.search(r"\d", text)
+    assert "column Words" in text and "column end here.\n" in text
+
+
 def test_numbers_of_a_table_are_no_line_numbers() -> None:
     rows = [
         [line(span(str(i), LEFT, 300 + 12.0 * i)), line(span(f"{i}.5", 150, 300 + 12.0 * i))]
@@ -187,8 +217,8 @@ def test_footnotes_that_end_in_addresses_stay_apart() -> None:
     notes = []
     for number in (1, 2):
         y = 680 + 24 * number
-        mark = Span(str(number), 6.0, False, False, y - 3), Span("Our code is at https:", 8.0, False, True, y)
-        notes.append([row_of(list(mark), (LEFT + 8, y - 8, RIGHT, y + 2), 0, 3)])
+        texts, looks = [str(number), "Our code is at https:"], [Look(6.0), Look(8.0, mono=True)]
+        notes.append([made(texts, looks, (LEFT + 8, y - 8, RIGHT, y + 2), y - 3, 3)])
         notes.append(full(f"//example.org/set-{number}", y + 10, size=8.0, block=3))
     text = text_of(page(1, *filler(100, 10, 0), *notes))
     assert (
@@ -197,8 +227,8 @@ def test_footnotes_that_end_in_addresses_stay_apart() -> None:
 
 
 def test_an_exponent_longer_than_its_base_is_marked() -> None:
-    spans = [Span("10", 3.1, False, False, 300), Span("−14", 2.5, False, False, 298.6)]
-    assert row_of(spans, (LEFT, 296, LEFT + 7, 301), 1, 0).text == "10^-14"
+    looks = [Look(3.1), Look(2.5, high=True)]
+    assert made(["10", "−14"], looks, (LEFT, 296, LEFT + 7, 301), 300).text == "10^-14"
 
 
 def test_a_paragraph_over_a_page_break_is_joined_and_the_page_starts_inside_it() -> None:

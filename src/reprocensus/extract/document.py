@@ -11,9 +11,10 @@ from reprocensus.extract.assemble import Writer, write
 from reprocensus.extract.characters import count_unknown
 from reprocensus.extract.failures import failure
 from reprocensus.extract.flow import join
-from reprocensus.extract.furniture import drop_margin_numbers, furniture
+from reprocensus.extract.furniture import furniture
 from reprocensus.extract.headings import CAPTION
 from reprocensus.extract.hyphens import Vocabulary
+from reprocensus.extract.linenumbers import drop_margin_numbers
 from reprocensus.extract.pages import Page, Pages, Row
 from reprocensus.extract.paragraphs import Kind, Measures, Segmenter, measure
 from reprocensus.extract.rows import page_rows
@@ -23,7 +24,7 @@ from reprocensus.records import Caption, Extracted, HiddenText, Section, Section
 
 EXTRACTOR: Final = "pymupdf"
 #: Version of the layout rules: raise it whenever the text of any paper may change.
-LAYOUT_VERSION: Final = "3"
+LAYOUT_VERSION: Final = "4"
 MAX_PAGES: Final = 2000
 
 _FEW_A_PAGE: Final = 200

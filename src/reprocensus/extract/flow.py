@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from reprocensus.extract.headings import LIST_ITEM
-from reprocensus.extract.paragraphs import Kind, Paragraph, ends_sentence
+from reprocensus.extract.paragraphs import NOTE, Kind, Paragraph, ends_sentence
 
 _LOWER: Final = re.compile(r"[\"“‘(\[]?[a-zà-ÿ]")
 _CLOSED: Final = re.compile(r"[.!?][\"'”’)\]]*(?:\^?\d{1,2}|[†‡∗*])?$")
@@ -58,7 +58,12 @@ def _other_half(chain: Paragraph, pending: list[Paragraph]) -> int | None:
             return None
         if other.kind is not kind or abs(other.size - size) > 0.35:
             continue
-        if other.rows[0].mark or _is_scrap(other):
+        if other.rows[0].mark:
+            if kind is Kind.SMALL and NOTE.match(other.rows[0].text):
+                # The next footnote: this one has ended.
+                return None
+            continue
+        if _is_scrap(other):
             continue
         return distance if _continues(chain, other, broken=broken) else None
     return None

@@ -1,6 +1,5 @@
-"""Running headers and footers, page numbers, margin line numbers, stamps: found by repetition and place."""
+"""Running headers and footers, page numbers, stamps: found by repetition and place."""
 
-import itertools
 import re
 from collections import Counter, defaultdict
 from functools import lru_cache
@@ -15,74 +14,6 @@ _PAGE_NUMBER: Final = re.compile(
     re.IGNORECASE,
 )
 _BAND: Final = 0.14
-#: A margin's line number is never wider than this, in points.
-_WIDEST_NUMBER: Final = 40.0
-_MIN_NUMBERED: Final = 4
-_MANY_NUMBERED: Final = 15
-
-
-def drop_margin_numbers(pages: list[Page]) -> None:
-    """Remove the line numbers that review drafts carry in their margins or between columns, in place.
-
-    They may stand at every line or every fifth, and start again on every page.
-    """
-    for page in pages:
-        numbers = [row for row in page.rows if row.x1 - row.x0 < _WIDEST_NUMBER and _is_number(row.text)]
-        if len(numbers) < _MIN_NUMBERED:
-            continue
-        drop: set[int] = set()
-        for edge in ("x1", "x0"):
-            for found in _columns(numbers, edge):
-                if id(found[0]) not in drop and _counts_up(found) and _in_margin(page.rows, found):
-                    drop |= {id(row) for row in found}
-        if drop:
-            page.rows = [row for row in page.rows if id(row) not in drop]
-
-
-def _is_number(text: str) -> bool:
-    return len(text) <= 4 and text.isdecimal() and text.isascii()
-
-
-def _columns(numbers: list[Row], edge: str) -> list[list[Row]]:
-    """The numbers that stand below each other, flush at one edge, each column from top to bottom."""
-    columns: list[list[Row]] = []
-    place = -1000.0
-    for row in sorted(numbers, key=lambda row: float(getattr(row, edge))):
-        here = float(getattr(row, edge))
-        if here - place > 2:
-            columns.append([])
-        columns[-1].append(row)
-        place = here
-    return [sorted(found, key=lambda row: row.baseline) for found in columns if len(found) >= _MIN_NUMBERED]
-
-
-def _counts_up(found: list[Row]) -> bool:
-    """Whether the numbers rise by one or five, at distances that fit lines of text."""
-    steps = Counter(int(below.text) - int(above.text) for above, below in itertools.pairwise(found))
-    step = 5 if steps[5] > steps[1] else 1
-    if steps[step] < 0.75 * (len(found) - 1):
-        return False
-    # Few numbers of ordinary size may be anything; line numbers are set tiny.
-    return len(found) >= _MANY_NUMBERED or step == 5 or found[0].size < 8
-
-
-def _in_margin(rows: list[Row], found: list[Row]) -> bool:
-    """Whether no text of any length runs across the column of numbers, but for a float or two."""
-    x0, x1 = min([row.x0 for row in found]) + 1, max([row.x1 for row in found]) - 1
-    members = {id(row) for row in found}
-    across = [row for row in rows if row.x0 < x1 and row.x1 > x0 and row.x1 - row.x0 > 30]
-    if len([row for row in across if id(row) not in members]) <= max(2, 0.12 * len(rows)):
-        return True
-    # Between columns that stand close the numbers reach into the text; then each is at a line's height.
-    heights = {
-        round(row.baseline) for row in rows if row.x1 - row.x0 > 100 and row.size > 1.4 * found[0].size
-    }
-    level = [
-        row
-        for row in found
-        if not heights.isdisjoint(range(round(row.baseline) - 1, round(row.baseline) + 2))
-    ]
-    return len(level) > 0.9 * len(found)
 
 
 def furniture(pages: list[Page], rows: list[list[Row]]) -> set[int]:

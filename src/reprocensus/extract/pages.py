@@ -6,16 +6,6 @@ from typing import NamedTuple
 import msgspec
 
 
-class Span(NamedTuple):
-    """A run of characters of one style in a line. `baseline` of a raised run is an estimate."""
-
-    text: str
-    size: float
-    bold: bool
-    mono: bool
-    baseline: float
-
-
 class Row(msgspec.Struct, gc=False):
     """One line as read: its text, and what tells headings, tables and paragraphs apart.
 

@@ -25,9 +25,9 @@ _LONG: Final = 56
 _BOX: Final = re.compile(r"(?:Algorithm|ALGORITHM|Procedure)\s\d{1,2}\b")
 _NUMBERED: Final = re.compile(r"\d{1,3}\s?:(?!\d)")
 _STOPS: Final = ".!?:"
-#: What a line has to begin with to open a list item, a caption or a line of an algorithm.
 #: A footnote's mark and its first word: it begins a footnote even where the one above ends in an address.
-_NOTE: Final = re.compile(r"(?:\d{1,2}|[*∗†‡§¶])\s?[A-Z“\"]")
+NOTE: Final = re.compile(r"(?:\d{1,2}|[*∗†‡§¶])\s?[A-Z“\"]")
+#: What a line has to begin with to open a list item, a caption or a line of an algorithm.
 _OPENING: Final = re.compile(
     r"[^\w\s]|\d|[a-z]{1,4}\)|[FTALPSB][a-zA-Z]|(?:end|else|for|while|if|repeat|until|return)\b"
     r"|(?:Require|Ensure|Input|Output|Initialize|Data|Result|Return|Parameters|Repeat|Until)"
@@ -225,7 +225,7 @@ class Segmenter:
 
     def _opens(self, last: Row, row: Row, *, ended: bool) -> bool:
         """Whether a row's first words open a list item, a caption, a line of an algorithm or a footnote."""
-        if row.mark and row.size < self._measures.body and (ended or _NOTE.match(row.text)):
+        if row.mark and row.size < self._measures.body and (ended or NOTE.match(row.text)):
             return True
         if not _OPENING.match(row.text):
             return False
