@@ -11,10 +11,10 @@ MODULES = sorted(SRC.rglob("*.py"))
 FLOWS = sorted((ROOT / "flows").rglob("*.py"))
 
 #: Modules of the command line that hold commands.
-COMMANDS = ("analysis", "audit", "bench", "dialogue", "imports", "listing", "review", "statistics")
+COMMANDS = ("analysis", "audit", "bench", "dialogue", "imports", "listing", "operate", "review", "statistics")
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [
-    {"errors", "records", "outcome", "validation"},
+    {"errors", "records", "outcome", "validation", "logs"},
     {
         "keys",
         "variables",
@@ -30,7 +30,7 @@ LAYERS = [
         "domains",
     },
     {"schemas", "migrations", "settings", "request", "workers"},
-    {"storage", "tables", "state", "rows"},
+    {"storage", "tables", "state", "rows", "metrics"},
     {
         "sources",
         "listed",
@@ -43,6 +43,7 @@ LAYERS = [
         "groups",
         "corrections",
         "runs",
+        "history",
         "shard",
         "publish",
         "inspect",
@@ -76,6 +77,7 @@ DOORS = {
     "pymupdf4llm": {"bench.peers"},
     "fitz": set(),
     "prefect": set(),
+    "prometheus_client": {"metrics"},
     "vllm": {"engines.vllm", "engines.vllm_offline"},
     "httpx": {"fetch.client"},
     "httpcore": {"fetch.client", "fetch.addresses"},

@@ -6,6 +6,7 @@
     │   ├── SchemaError       a variable or table file that does not parse or contradicts itself
     │   └── EngineError       an engine that does not exist or cannot run here
     ├── FlowError             what runs the flow went away under it
+    ├── LimitReachedError     a limit that was set for the run stopped it
     ├── FetchStoppedError     the run ends, so nothing more is fetched
     ├── StoreError            the store cannot be read or written, or refuses conditional writes
     │   └── WriteConflictError  somebody else replaced the object since it was read
@@ -45,6 +46,10 @@ class EngineError(UsageError):
 
 class FlowError(ReprocensusError):
     """The machinery that runs a flow failed; what was journaled stands."""
+
+
+class LimitReachedError(ReprocensusError):
+    """A limit that was set for the run stopped it: too many failures, or too long. What was done stands."""
 
 
 class FetchStoppedError(ReprocensusError):
