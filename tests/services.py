@@ -228,3 +228,12 @@ def server_environment(database: str, redis_port: int) -> dict[str, str]:
         "PREFECT_SERVER_UI_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
+
+
+def worker(url: str, folder: Path, name: str, environment: Mapping[str, str], pool: str) -> Process:
+    """A process worker of the pool."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", name]
+    mine = {"PREFECT_API_URL": url, "PREFECT_HOME": str(folder / "home"), "DO_NOT_TRACK": "1"}
+    # A worker looks for runs every so many seconds; a test should not wait for that.
+    quick = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
+    return Process(command, folder / f"{name}.log", {**mine, **quick, **environment})

@@ -17,11 +17,11 @@ from reprocensus.logs import log_as
 from reprocensus.outcome import RunOutcome
 from reprocensus.request import RunRequest
 from reprocensus.settings import Settings, load_settings
-from reprocensus_flows.census import silent
 from reprocensus_flows.editions import chosen, editions_known, editions_of, is_edition, prompt_version_of
 from reprocensus_flows.night import Night, whole
 from reprocensus_flows.parts import work_in_parts
 from reprocensus_flows.records import Recorder
+from reprocensus_flows.session import silent
 from reprocensus_flows.work import do
 
 Year = Annotated[int, Field(ge=1900, le=2100)]

@@ -49,10 +49,11 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
         from prefect.exceptions import PrefectException, TerminationSignal
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
-        from reprocensus_flows.census import census, session
+        from reprocensus_flows.census import census
+        from reprocensus_flows.session import Session, session
 
         stack.enter_context(temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}))
-        token = session.set((prepared, progress, stays))
+        token = session.set(Session(prepared, progress, stays))
         stack.callback(session.reset, token)
         try:
             return census(prepared.request)

@@ -74,7 +74,9 @@ class Deployment(BaseModel):
     night: Night
     cron: str = Field("30 2 * * *", description="when the night runs")
     timezone: str = Field("UTC", description="time zone of that, such as Europe/Berlin")
-    pool: str = Field(POOL, description="name of the work pool")
+    pool: str = Field(
+        POOL, pattern=r"^[a-z0-9][a-z0-9-]*$", description="name of the work pool, deployments and so on"
+    )
     pool_type: Literal["process", "docker", "kubernetes"] = Field("process", description="kind of work pool")
     job_variables: dict[str, object] = Field(
         default_factory=dict, description="of the work pool: image, env, resources and so on"

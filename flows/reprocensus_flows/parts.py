@@ -11,8 +11,8 @@ from prefect.deployments import run_deployment
 
 from reprocensus.census import Prepared, prepare
 from reprocensus.errors import FlowError
-from reprocensus_flows.census import silent
 from reprocensus_flows.records import Recorder
+from reprocensus_flows.session import silent
 from reprocensus_flows.work import do
 
 _LOOK_S = 3.0
