@@ -13,7 +13,8 @@ from unittest import mock
 import pytest
 
 from reprocensus.settings import Settings
-from reprocensus.storage import S3Storage, open_storage
+from reprocensus.storage import open_storage
+from reprocensus.storage.remote import S3Storage
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -67,30 +68,62 @@ def s3_server() -> Iterator[dict[str, str]]:
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def reprocensus(tmp_path: Path, api: str) -> Command:
+def run_command(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Runs the command line in another folder than the checkout, in this process: Prefect is imported once.
 
     That it does the same in a process of its own is seen in test_flows, test_readme and test_wheel.
     """
     from reprocensus.cli import main
 
+    out, err = io.StringIO(), io.StringIO()
+    with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(out))
+        stack.enter_context(redirect_stderr(err))
+        stack.enter_context(chdir(cwd))
+        stack.enter_context(mock.patch.object(sys, "argv", ["reprocensus", *arguments]))
+        # What a run leaves in the environment ends with it.
+        stack.enter_context(mock.patch.dict(os.environ, {"COLUMNS": "200", **environment}))
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def reprocensus(tmp_path: Path, api: str) -> Command:
+    """The command line, run in a folder of the test's own unless it says otherwise."""
+
     def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> "subprocess.CompletedProcess[str]":
-        out, err = io.StringIO(), io.StringIO()
-        with ExitStack() as stack:
-            stack.enter_context(redirect_stdout(out))
-            stack.enter_context(redirect_stderr(err))
-            stack.enter_context(chdir(cwd))
-            stack.enter_context(mock.patch.object(sys, "argv", ["reprocensus", *arguments]))
-            # What a run leaves in the environment ends with it.
-            stack.enter_context(mock.patch.dict(os.environ, {"COLUMNS": "200", **environment}))
-            with pytest.raises(SystemExit) as ended:
-                main()
-        return subprocess.CompletedProcess(
-            arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue()
-        )
+        return run_command(*arguments, cwd=cwd, **environment)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def site_store(tmp_path_factory: pytest.TempPathFactory, api: str) -> Path:
+    """A store of small papers, hostile ones among them, judged twice (`site_support.PAPERS`)."""
+    from site_support import write_papers
+
+    folder = tmp_path_factory.mktemp("site")
+    manifest = write_papers(folder)
+    for more in ((), ("--retry-failed",)):
+        done = run_command(
+            "run", f"manifest:{manifest}", "--store", "store", "--workers", "2", *more, cwd=folder
+        )
+        # One paper has no PDF.
+        assert done.returncode == 1, done.stderr
+    return folder / "store"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, site_store: Path) -> Path:
+    """That store as a static site, with pictures and marked PDFs."""
+    folder = tmp_path_factory.mktemp("static") / "site"
+    done = run_command(
+        "site", "build", "--store", str(site_store), "--out", str(folder), "--pictures", "--marked-pdfs",
+        cwd=site_store.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 PAPER = """A Small Study of Numbers

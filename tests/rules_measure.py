@@ -6,10 +6,10 @@
 The halves are drawn by the SHA-256 of a paper's id.
 """
 
+import argparse
 import json
 import math
 import re
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -217,4 +217,10 @@ def _main(corpus: Path, *, fitting: bool) -> None:
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), fitting="--fit" in sys.argv[2:])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("corpus", type=Path, help="folder with manifest.jsonl, labels.jsonl and the papers")
+    parser.add_argument("--fit", action="store_true", help="fit the calibration instead")
+    given = parser.parse_args()
+    _main(given.corpus, fitting=given.fit)

@@ -5,6 +5,7 @@ waiting or away, and the store's guard keeps two runs from one edition.
 """
 
 import time
+from pathlib import Path
 from typing import Annotated, Literal
 
 from prefect import flow, runtime, task
@@ -17,6 +18,8 @@ from reprocensus.logs import log_as
 from reprocensus.outcome import RunOutcome
 from reprocensus.request import RunRequest
 from reprocensus.settings import Settings, load_settings
+from reprocensus.storage import open_storage
+from reprocensus.tables import Tables
 from reprocensus_flows.editions import chosen, editions_known, editions_of, is_edition, prompt_version_of
 from reprocensus_flows.night import Night, whole
 from reprocensus_flows.parts import work_in_parts
@@ -153,7 +156,15 @@ def maintain(store: str, dry_run: bool = True) -> str:
 @task(task_run_name="site", cache_policy=NO_CACHE, persist_result=False)
 def site_task(store: str, folder: str) -> None:
     """Builds the site of the store's tables in a folder."""
-    raise UsageError(f"{store}: this version builds no site in {folder}; leave `site` out of the deployment")
+    from reprocensus.site.build import build
+    from reprocensus.site.corpus import Corpus
+    from reprocensus.site.options import SiteOptions
+    from reprocensus.site.prepare import write_search
+
+    settings = load_settings()
+    corpus = Corpus(Tables(open_storage(store, settings)), SiteOptions(engine=settings.engine))
+    build(corpus, Path(folder))
+    write_search(corpus, Path(folder))
 
 
 @task(task_run_name="maintain {store}", cache_policy=NO_CACHE, persist_result=False)

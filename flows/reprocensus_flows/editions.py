@@ -68,7 +68,7 @@ def editions_of(
 
 def prompt_version_of(judging: Judging) -> str:
     """Twelve digits that change whenever a prompt of one of the variables does."""
-    return digest("\n".join(prompt_sha(variable) for variable in judging.variables))[:12]
+    return digest("\n".join(prompt_sha(variable, judging.quoting) for variable in judging.variables))[:12]
 
 
 def _words(venue: str) -> list[str]:

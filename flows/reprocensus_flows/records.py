@@ -111,7 +111,8 @@ def summary(
     """A run in Markdown: how it ended, tokens and cost, and its failures by kind with links to papers."""
     at_work = report.seconds_at_work()
     overhead = max(0.0, 1 - at_work / seconds) if seconds else 0.0
-    cost = "0 USD" if run.judging.engine == "rules" else "see table `runs`"
+    paid = 0.0 if run.judging.engine == "rules" else report.cost
+    cost = "not known" if paid is None else f"{paid:.2f} USD"
     lines = [
         f"# Run {run.run_id}: {status}",
         f"{error}\n" if error else "",

@@ -42,18 +42,20 @@ def do(prepared: Prepared, progress: Progress, recorder: Recorder, began: float 
     run = started(prepared)
     report = prepared.report()
     report.spans.append((start, time.time()))
+    work: _Work | None = None
     try:
         with ExitStack() as stack:
-            problems = _Work(prepared, run, progress, recorder, report, stack).done()
+            work = _Work(prepared, run, progress, recorder, report, stack)
+            problems = work.done()
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | TerminationSignal)
-        _save(run, prepared, "interrupted" if stopped else "failed", report, error)
+        _save(run, prepared, work, "interrupted" if stopped else "failed", report, error)
         recorder.end(run, prepared, "interrupted" if stopped else "failed", report, start, error)
         raise
     problem = problems[0] if problems else None
     fine = "completed_with_failures" if report.failed else "completed"
     status = "failed" if problem else fine
-    _save(run, prepared, status, report, problem)
+    _save(run, prepared, work, status, report, problem)
     recorder.end(run, prepared, status, report, start, problem)
     if problem:
         raise problem
@@ -86,6 +88,8 @@ class _Work:
         distant = settings.scale_out == "dask" and bool(self.shards)
         shop = None if distant else stack.enter_context(self._workshop())
         self.shop = shop
+        if shop:
+            run.save(prepared.tables, "running", details=shop.engine.details())
         editions = {str(edition): edition for edition in prepared.editions}
         token = floor.set(Floor(prepared, prepared.tables, shop, run.run_id, self.shards, editions))
         stack.callback(floor.reset, token)
@@ -114,9 +118,10 @@ class _Work:
         try:
             return self._in_order()
         except BaseException:
-            # The runner waits for its tasks, and a slow host might keep them for hours.
+            # The runner waits for its tasks, and a slow host or engine might keep them for hours.
             if self.shop:
                 self.shop.fetcher.stop()
+                self.shop.engine.stop()
             raise
 
     def _in_order(self) -> list[Exception]:
@@ -216,7 +221,13 @@ def _next_done(futures: list[PrefectFuture[Any]]) -> PrefectFuture[Any]:
 
 
 def _save(
-    run: Run, prepared: Prepared, status: str, report: ShardReport, error: BaseException | None
+    run: Run,
+    prepared: Prepared,
+    work: _Work | None,
+    status: str,
+    report: ShardReport,
+    error: BaseException | None,
 ) -> None:
     message = f"{type(error).__name__}: {error}".removesuffix(": ") if error else None
-    run.save(prepared.tables, status, report, message)
+    details = work.shop.engine.details() if work and work.shop else None
+    run.save(prepared.tables, status, report, message, details)

@@ -93,7 +93,7 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
         settings = settings.model_copy(update={"workers": request.workers})
     variables = load_variables(request.variables)
     engine = create_engine(request.engine, settings)
-    judging = Judging(variables, engine.name, engine.model, extractor_version())
+    judging = Judging(variables, engine.name, engine.model, extractor_version(), engine.quoting)
     tables = Tables(open_storage(request.store, settings))
     with OnlinePages(settings) as pages:
         options = SourceOptions(

@@ -8,6 +8,9 @@
     ├── FlowError             what runs the flow went away under it
     ├── LimitReachedError     a limit that was set for the run stopped it
     ├── FetchStoppedError     the run ends, so nothing more is fetched
+    ├── EngineAwayError       who answers is not there just now; the run waits for it, up to a limit
+    ├── EngineLostError       it did not come back; the run ends, what was judged stands
+    ├── EngineStoppedError    the run ends, so nothing more is asked
     ├── StoreError            the store cannot be read or written, or refuses conditional writes
     │   └── WriteConflictError  somebody else replaced the object since it was read
     └── PaperError            one paper failed at one stage; becomes a row in `failures`
@@ -22,6 +25,8 @@ A `PaperError` carries its `kind` (a word from the stage's closed set) and wheth
 
 from datetime import datetime
 from typing import ClassVar
+
+from reprocensus.records import Usage
 
 
 class ReprocensusError(Exception):
@@ -57,6 +62,39 @@ class FetchStoppedError(ReprocensusError):
 
     def __init__(self) -> None:
         super().__init__("the run is ending; the next one fetches the rest")
+
+
+class EngineAwayError(ReprocensusError):
+    """The engine's server is down, starting, busy or hangs. Raised for no paper's sake: it is waited for.
+
+    If it is back and fails over the same request again and again, `kind` becomes that request's failure.
+    """
+
+    def __init__(
+        self, message: str, *, kind: str = "server_away", retry_after_s: float | None = None
+    ) -> None:
+        """`kind`: server_away, server_error, server_busy, half_reply or timeout; `retry_after_s`: how long
+        it wants to be left alone.
+        """
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after_s = retry_after_s
+
+    @property
+    def busy(self) -> bool:
+        """It is there, and turned a request away for now."""
+        return self.kind == "server_busy"
+
+
+class EngineLostError(ReprocensusError):
+    """The engine's server is gone for longer than it is waited for; what was judged is stored."""
+
+
+class EngineStoppedError(ReprocensusError):
+    """The run is ending; what was not judged yet is left to the next one."""
+
+    def __init__(self) -> None:
+        super().__init__("the run is ending; the next one judges the rest")
 
 
 class StoreError(ReprocensusError):
@@ -108,9 +146,10 @@ class ExtractError(PaperError):
 
 
 class JudgeError(PaperError):
-    """The engine gave no usable answer for one variable."""
+    """The engine gave no usable answer for one variable. `spent`: what it used nevertheless."""
 
     stage = "judge"
+    spent: Usage = Usage()
 
 
 def _rebuild(cls: type[PaperError], kind: str, message: str, transient: bool) -> PaperError:

@@ -7,11 +7,16 @@ typeset otherwise folds to the same characters as the passage it was taken from.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+
+_Codes: TypeAlias = npt.NDArray[np.uint32]
+_Places: TypeAlias = npt.NDArray[np.int32]
 
 _QUOTATION_MARKS = frozenset("'\"`´‘’‚‛“”„‟′″«»‹›")
 _DASHES = frozenset("-‐‑‒–—―−﹣－")
@@ -19,6 +24,8 @@ _DASHES = frozenset("-‐‑‒–—―−﹣－")
 _DOTLESS = {"ı": "i", "ȷ": "j"}
 _HYPHEN = re.compile(r"(?<!-)-(?!-)")
 _SPACE, _DASH = ord(" "), ord("-")
+#: No character has this code.
+_NOTHING = 0x110000
 
 
 class Folded:
@@ -28,31 +35,15 @@ class Folded:
     """
 
     def __init__(self, text: str) -> None:
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        plain = {ord(character): _TABLE[ord(character)] for character in set(text)}
-        # What a character folds to lies in `flat`, from `starts` on, as many characters as `lengths` says.
-        starts, lengths = np.zeros((2, max(plain, default=0) + 1), dtype=np.int32)
-        known = list(plain)
-        lengths[known] = [len(folded) for folded in plain.values()]
-        starts[known] = np.cumsum(lengths[known]) - lengths[known]
-        flat = "".join(plain.values())
-        if flat == "".join(map(chr, plain)):
-            places, origin = starts[codes], np.arange(len(codes), dtype=np.int32)
-        else:
-            counts = lengths[codes]
-            origin = np.repeat(np.arange(len(codes), dtype=np.int32), counts)
-            first = np.cumsum(counts) - counts
-            places = starts[codes][origin] + (np.arange(len(origin), dtype=np.int32) - first[origin])
-        shown = np.array([ord(c) for c in flat], dtype=np.uint32)[places]
-        letters = np.array([c.isalpha() for c in flat], dtype=bool)[places]
-        self._apart, self._apart_origin = shown, origin
-        self._alphanumeric = np.array([c.isalnum() for c in flat], dtype=bool)[places]
-        packed = shown != _SPACE
-        shown, origin, letters = shown[packed], origin[packed], letters[packed]
+        self._codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        self._alphabet = {code: _TABLE[code] for code in np.flatnonzero(np.bincount(self._codes)).tolist()}
+        shown, origin = _unfolded(self._codes, self._alphabet, spaces=False)
         if len(shown) > 2:
-            joins = np.zeros(len(shown), dtype=bool)
-            joins[1:-1] = (shown[1:-1] == _DASH) & letters[:-2] & letters[2:]
-            shown, origin = shown[~joins], origin[~joins]
+            dashes = np.flatnonzero(shown[1:-1] == _DASH) + 1
+            letters = _told(str.isalpha, self._alphabet)
+            joins = dashes[letters[shown[dashes - 1]] & letters[shown[dashes + 1]]]
+            if len(joins):
+                shown, origin = np.delete(shown, joins), np.delete(origin, joins)
         self.text = shown.tobytes().decode("utf-32-le", "surrogatepass")
         self.origin = origin
 
@@ -62,38 +53,73 @@ class Folded:
 
     def place(self, offset: int) -> int:
         """The number of the first folded character that came from `offset` or later."""
-        return int(np.searchsorted(self.origin, offset))
+        # A number of another type would have NumPy copy the whole array first.
+        return int(np.searchsorted(self.origin, self.origin.dtype.type(offset))) if offset else 0
 
     @cached_property
     def words(self) -> "FoldedWords":
         """The text's words."""
-        return FoldedWords(self._apart, self._apart_origin, self._alphanumeric)
+        shown, origin = _unfolded(self._codes, self._alphabet, spaces=True)
+        return FoldedWords(shown, origin, _told(str.isalnum, self._alphabet)[shown])
 
 
 class FoldedWords:
     """The words of a text, runs of folded letters and digits: `texts[i]` is `[starts[i], ends[i])` of it."""
 
-    def __init__(self, codes: "np.typing.NDArray[np.uint32]", origin: "np.typing.NDArray[np.int32]",
-                 within: "np.typing.NDArray[np.bool_]") -> None:  # fmt: skip
-        spaced = np.where(within, codes, _SPACE).astype(np.uint32)
+    def __init__(self, codes: _Codes, origin: _Places, within: "npt.NDArray[np.bool_]") -> None:
+        spaced = np.where(within, codes, np.uint32(_SPACE))
         self.texts = spaced.tobytes().decode("utf-32-le", "surrogatepass").split()
-        edges = np.flatnonzero(np.diff(within, prepend=False, append=False))
+        edges = np.flatnonzero(within[1:] != within[:-1]) + 1
+        if len(within) and within[0]:
+            edges = np.insert(edges, 0, 0)
+        if len(edges) % 2:
+            edges = np.append(edges, len(within))
         self.starts, self.ends = origin[edges[::2]], origin[edges[1::2] - 1] + 1
         numbers: dict[str, int] = {}
-        ids = [numbers.setdefault(text, len(numbers)) for text in self.texts]
+        ids = np.array([numbers.setdefault(text, len(numbers)) for text in self.texts], dtype=np.int32)
         self._numbers = numbers
-        self._order = np.argsort(np.array(ids, dtype=np.int32), kind="stable")
-        self._first = np.searchsorted(np.array(ids, dtype=np.int32)[self._order], np.arange(len(numbers) + 1))
+        self._order = np.argsort(ids, kind="stable")
+        self._first = np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=len(numbers)))])
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    def where(self, word: str) -> "np.typing.NDArray[np.intp]":
+    def where(self, word: str) -> "npt.NDArray[np.intp]":
         """The numbers of the words that are this one, in order."""
         number = self._numbers.get(word)
         if number is None:
             return self._order[:0]
         return self._order[self._first[number] : self._first[number + 1]]
+
+
+def _unfolded(codes: _Codes, alphabet: Mapping[int, str], *, spaces: bool) -> tuple[_Codes, _Places]:
+    """What each character of the text folds to, and which it came from; spaces only if they are wanted."""
+    size = max(alphabet, default=0) + 1
+    first = np.full(size, _NOTHING, dtype=np.uint32)
+    for code, plain in alphabet.items():
+        if plain and (spaces or plain != " "):
+            first[code] = ord(plain[0])
+    shown = first[codes]
+    origin = np.flatnonzero(shown != _NOTHING).astype(np.int32)
+    shown = shown[origin]
+    longer = {code: plain for code, plain in alphabet.items() if len(plain) > 1}
+    if longer:
+        several = np.zeros(size, dtype=bool)
+        several[list(longer)] = True
+        at = np.flatnonzero(several[codes])
+        rest = [longer[code][1:] for code in codes[at].tolist()]
+        after = np.repeat(np.searchsorted(origin, at.astype(np.int32)) + 1, [len(plain) for plain in rest])
+        shown = np.insert(shown, after, [ord(c) for plain in rest for c in plain])
+        origin = np.insert(origin, after, origin[after - 1])
+    return shown, origin
+
+
+def _told(test: Callable[[str], bool], alphabet: Mapping[int, str]) -> "npt.NDArray[np.bool_]":
+    """For each code that the alphabet folds to, whether its character passes the test."""
+    held = {character for plain in alphabet.values() for character in plain}
+    told = np.zeros(max(map(ord, held), default=0) + 1, dtype=bool)
+    told[[ord(character) for character in held if test(character)]] = True
+    return told
 
 
 def fold(text: str) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reprocensus.engines import Engine
-from reprocensus.errors import JudgeError
+from reprocensus.errors import EngineError, EngineLostError, EngineStoppedError, JudgeError
 from reprocensus.evidence import Evidence
 from reprocensus.prompt import prompt_sha
-from reprocensus.records import COMMON_LABELS, UNKNOWN, Answer, Document, Verdict
+from reprocensus.records import COMMON_LABELS, UNKNOWN, Answer, Document, Usage, Verdict
 from reprocensus.variables import Variable
 
 
@@ -20,6 +20,16 @@ class Judged:
     document: Document
     variable: Variable
     outcome: Verdict | JudgeError
+
+    @property
+    def usage(self) -> Usage:
+        """What it used, whatever came of it."""
+        outcome = self.outcome
+        if isinstance(outcome, JudgeError):
+            return outcome.spent
+        return Usage(
+            outcome.prompt_tokens, outcome.cached_tokens, outcome.output_tokens, outcome.seconds, outcome.cost
+        )
 
 
 async def judge(
@@ -50,6 +60,9 @@ async def _ask(
 ) -> Mapping[str, Answer | JudgeError]:
     try:
         return await engine.ask(document, variables)
+    except (EngineError, EngineLostError, EngineStoppedError):
+        # No fault of this paper's: nobody can be asked any more.
+        raise
     except JudgeError as error:
         return dict.fromkeys((v.name for v in variables), error)
     except Exception as error:
@@ -95,13 +108,17 @@ def to_verdict(
         confidence=answer.confidence,
         needs_review=review,
         variable_sha=variable.sha,
-        prompt_sha=prompt_sha(variable),
+        prompt_sha=prompt_sha(variable, engine.quoting),
         text_sha256=document.text_sha256,
         engine=engine.name,
         model=engine.model,
         run_id=run_id,
         judged_at=datetime.now(UTC),
-        prompt_tokens=answer.prompt_tokens,
-        cached_tokens=answer.cached_tokens,
-        output_tokens=answer.output_tokens,
+        prompt_tokens=answer.usage.prompt_tokens,
+        cached_tokens=answer.usage.cached_tokens,
+        output_tokens=answer.usage.output_tokens,
+        seconds=answer.usage.seconds,
+        cost=answer.usage.cost,
+        truncated=answer.truncated,
+        label_probability=answer.label_probability,
     )

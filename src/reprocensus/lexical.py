@@ -54,6 +54,12 @@ def judge_paper(document: Document, variables: Sequence[Variable]) -> dict[str, 
     return answers
 
 
+def scores(reading: Reading, variable: Variable) -> dict[str, float]:
+    """What speaks for each label, as it is compared with the threshold."""
+    weighed = _weigh(variable.rules, reading, reading.addressed([variable.name]))
+    return {label: side.score for label, side in weighed.items()}
+
+
 def _weigh(rules: Rules, reading: Reading, mute: Container[int]) -> dict[str, _Side]:
     sides: dict[str, _Side] = {}
     for cue in rules.cues:

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from reprocensus.records import Usage
+
 #: Called from any thread with the stage, the outcome and how many more of it there are.
 Progress = Callable[[str, str, int], None]
 
@@ -22,6 +24,18 @@ class ShardReport:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    cost: float | None = None
+
+    def use(self, usage: Usage) -> None:
+        """Adds what one judgement used, whatever came of it."""
+        self.prompt_tokens += usage.prompt_tokens
+        self.cached_tokens += usage.cached_tokens
+        self.output_tokens += usage.output_tokens
+        self._pay(usage.cost)
+
+    def _pay(self, cost: float | None) -> None:
+        if cost is not None:
+            self.cost = (self.cost or 0.0) + cost
 
     def add(self, other: "ShardReport") -> None:
         """Adds another shard's counts to these."""
@@ -31,6 +45,7 @@ class ShardReport:
         self.prompt_tokens += other.prompt_tokens
         self.cached_tokens += other.cached_tokens
         self.output_tokens += other.output_tokens
+        self._pay(other.cost)
 
     def seconds_at_work(self) -> float:
         """How long any stage was at work: the length of the spans' union."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from reprocensus.fetch.locations import host_of, is_url, public
 from reprocensus.keys import verdict_key
-from reprocensus.prompt import prompt_sha
+from reprocensus.prompt import DEFAULT_QUOTING, Quoting, prompt_sha
 from reprocensus.records import Edition, Paper, Seen
 from reprocensus.rows import seen_of
 from reprocensus.state import VERDICT_KEY, EditionState
@@ -29,11 +29,17 @@ class Judging:
     engine: str
     model: str
     extractor_version: str
+    quoting: Quoting = DEFAULT_QUOTING
 
     def key(self, text_sha256: str, variable: Variable) -> str:
         """The verdict's key: same key, same judgement."""
         return verdict_key(
-            text_sha256, variable.name, variable.sha, prompt_sha(variable), self.engine, self.model
+            text_sha256,
+            variable.name,
+            variable.sha,
+            prompt_sha(variable, self.quoting),
+            self.engine,
+            self.model,
         )
 
 

@@ -170,16 +170,44 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What judging used: tokens, seconds from asking to the answer, US dollars. 0 where none are used.
+
+    `cached_tokens` are those of the prompt's that a prefix cache held. `cost` is None where no price is
+    known.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+    cost: float | None = None
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+            self.seconds + other.seconds,
+            None if self.cost is other.cost is None else (self.cost or 0.0) + (other.cost or 0.0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """An engine's answer to one variable's question, not yet verified. Tokens are 0 where none are used."""
+    """An engine's answer to one variable's question, not yet verified.
+
+    `label_probability`: as the model gave it, before calibration made the confidence of it. `truncated`: the
+    engine was shown less of the paper than the question asks about.
+    """
 
     label: str
     claims: tuple[Claim, ...] = ()
     rationale: str = ""
     confidence: float | None = None
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
+    label_probability: float | None = None
+    truncated: bool = False
+    usage: Usage = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +231,10 @@ class Verdict:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    seconds: float = 0.0
+    cost: float | None = None
+    truncated: bool = False
+    label_probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from reprocensus.engines import EngineDetails
 from reprocensus.outcome import ShardReport
 from reprocensus.plan import Judging
-from reprocensus.prompt import SYSTEM, prompt_sha, question
+from reprocensus.prompt import prompt_sha, question, system
 from reprocensus.request import RunRequest
 from reprocensus.tables import Tables
 
@@ -36,12 +37,18 @@ class Run:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def save(
-        self, tables: Tables, status: str, report: ShardReport | None = None, message: str | None = None
+        self,
+        tables: Tables,
+        status: str,
+        report: ShardReport | None = None,
+        message: str | None = None,
+        details: EngineDetails | None = None,
     ) -> None:
-        """Writes the run's row. A status other than `running` ends it."""
+        """Writes the run's row, with what is known of its engine. A status other than `running` ends it."""
         now = datetime.now(UTC)
         ended = status != "running"
         done = report or ShardReport()
+        known = details or EngineDetails()
         row: dict[str, Any] = {
             "run_id": self.run_id,
             "started_at": self.started_at,
@@ -54,9 +61,9 @@ class Run:
                 {
                     "variable": v.name,
                     "variable_sha": v.sha,
-                    "prompt_sha": prompt_sha(v),
-                    "prompt": SYSTEM,
-                    "question": question(v),
+                    "prompt_sha": prompt_sha(v, self.judging.quoting),
+                    "prompt": system(self.judging.quoting),
+                    "question": question(v, self.judging.quoting),
                 }
                 for v in self.judging.variables
             ],
@@ -71,7 +78,10 @@ class Run:
             "cached_tokens": done.cached_tokens,
             "output_tokens": done.output_tokens,
             "seconds": (now - self.started_at).total_seconds() if ended else None,
-            "cost": 0.0 if ended and self.judging.engine == "rules" else None,
+            "cost": 0.0 if ended and self.judging.engine == "rules" else done.cost,
+            "server": json.dumps(known.server) if known.server else None,
+            "sampling": json.dumps(known.sampling) if known.sampling else None,
+            "prefix_hit_rate": known.prefix_hit_rate,
             "message": message,
         }
         tables.write_row("runs", self.run_id, row)

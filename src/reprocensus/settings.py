@@ -1,7 +1,7 @@
 """Settings of a deployment, each from an environment variable `REPROCENSUS_<NAME>`; the command line wins."""
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -71,10 +71,64 @@ class Settings(BaseSettings):
     log_format: Literal["", "text", "json"] = Field(
         "", description="how runs log to standard error: text or json; what a server starts always does"
     )
+    vllm_url: str = Field(
+        "http://127.0.0.1:8000/v1", description="where an OpenAI-compatible server answers, up to its /v1"
+    )
+    vllm_key: SecretStr | None = Field(None, description="the server's API key")
+    vllm_model: str | None = Field(
+        None, description="the model as the server names it; the one that it serves when unset"
+    )
+    vllm_revision: str = Field("", description="the model's commit or version, which a server does not tell")
+    vllm_quantisation: str = Field("", description="its quantisation, likewise")
+    vllm_gpu: str = Field("", description="what it runs on, likewise, such as `NVIDIA H100 80GB`")
+    vllm_gpus: int = Field(1, ge=1, description="GPUs that serve it, all replicas together")
+    vllm_replicas: int = Field(
+        1, ge=1, description="replicas behind the URL, each with a KV cache of its own"
+    )
+    vllm_price_per_hour: float | None = Field(None, ge=0, description="US dollars an hour of one GPU")
+    vllm_context: int | None = Field(
+        None, ge=512, description="longest prompt and answer in tokens; the server's when unset"
+    )
+    vllm_kv_tokens: int | None = Field(
+        None, ge=1, description="tokens of papers in flight; what the server's KV caches hold when unset"
+    )
+    vllm_quoting: Literal["numbers", "text"] = Field(
+        "numbers", description="whether evidence is named by sentence numbers or copied"
+    )
+    vllm_max_tokens: int | None = Field(
+        None, ge=16, description="longest answer in tokens; enough for any that obeys the schema when unset"
+    )
+    vllm_temperature: float = Field(0.0, ge=0, description="0: the likeliest token each time")
+    vllm_seed: int = Field(0, ge=0, description="seed of the sampling")
+    vllm_top_logprobs: int = Field(
+        5,
+        ge=0,
+        le=20,
+        description="likeliest tokens told at each place, for the confidence; 0: no confidence",
+    )
+    vllm_exact: bool = Field(False, description="demand replies that do not depend on what is asked beside")
+    vllm_tries: int = Field(3, ge=1, description="tries at one question within a run")
+    vllm_timeout_s: float = Field(600, gt=0, description="longest time that one reply may take")
+    vllm_wait_s: float = Field(
+        1800, ge=0, description="longest time that a server which went away is waited for"
+    )
+    vllm_start_wait_s: float = Field(
+        60, ge=0, description="longest time that a server is waited for as a run starts"
+    )
+    vllm_session_header: str = Field(
+        "x-user-id", description="header that carries a paper's session key, for routers; empty: none"
+    )
+    vllm_extra: dict[str, Any] = Field(
+        default_factory=lambda: {"chat_template_kwargs": {"enable_thinking": False}},
+        description="what else stands in every request's body, as JSON",
+    )
+    calibration: str | None = Field(None, description="file that makes confidences of label probabilities")
     s3_endpoint: str | None = Field(None, description="URL of an S3-compatible server; AWS when unset")
     s3_key: SecretStr | None = Field(None, description="S3 access key; the usual AWS chain when unset")
     s3_secret: SecretStr | None = Field(None, description="S3 secret key")
     s3_region: str | None = Field(None, description="S3 region")
+    s3_timeout_s: float = Field(60, gt=0, description="longest silence of the S3 server")
+    s3_attempts: int = Field(6, ge=1, description="tries at one S3 request: 500, 503 and lost connections")
 
 
 def load_settings() -> Settings:

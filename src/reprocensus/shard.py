@@ -1,7 +1,7 @@
 """The way of a shard of papers through fetch, extract and judge.
 
-What is fetched and extracted is journaled from time to time and at the end of the two, verdicts when all are
-made. Whatever was journaled is not done again if the run is killed after it.
+What is fetched and extracted is journaled from time to time and at the end of the two, and so are verdicts.
+Whatever was journaled is not done again if the run is killed after it.
 """
 
 import asyncio
@@ -66,6 +66,7 @@ class _ShardRun:
         self.pdfs: dict[str, tuple[str, str | None]] = {}
         self.documents: dict[str, Document] = {}
         self.to_judge: dict[str, tuple[str, ...]] = {}
+        self.verdicts: list[Verdict] = []
         self.failures: list[Failure] = []
         self.checked: list[tuple[str, Seen]] = []
         self.started_at = datetime.now(UTC)
@@ -154,6 +155,15 @@ class _ShardRun:
     def save_failures(self, part: str) -> None:
         self.save("failures", [failure_row(f) for f in self.failures], part)
         self.failures = []
+
+    def save_judged(self) -> None:
+        """Journals what was judged since the last time."""
+        part, now = f"v{self.parts:03d}", datetime.now(UTC)
+        self.parts += 1
+        self.saved_at = monotonic()
+        self.save("verdicts", [verdict_row(v, now) for v in self.verdicts], part)
+        self.verdicts = []
+        self.save_failures(part)
 
     def save_part(self, *, last: bool = False) -> None:
         """Journals what was fetched and extracted since the last time; at last also what was only listed."""
@@ -287,25 +297,25 @@ def _judge(run: _ShardRun) -> None:
     asked = [
         (run.documents[name], [variables[v] for v in names]) for name, names in run.to_judge.items() if names
     ]
-    verdicts: list[Verdict] = []
-    asyncio.run(judge(shop.engine, asked, shop.run_id, lambda judged: _take(run, judged, verdicts)))
-    now = datetime.now(UTC)
-    run.save("verdicts", [verdict_row(v, now) for v in verdicts])
-    run.save_failures("b")
+    run.saved_at = monotonic()
+    try:
+        asyncio.run(judge(shop.engine, asked, shop.run_id, lambda judged: _take(run, judged)))
+    finally:
+        # Whatever ends the run, what was judged is not to be asked again.
+        run.save_judged()
 
 
-def _take(run: _ShardRun, judged: Judged, verdicts: list[Verdict]) -> None:
-    """Puts an outcome where it belongs."""
+def _take(run: _ShardRun, judged: Judged) -> None:
+    """Puts an outcome where it belongs; journals from time to time, since a model takes long over a shard."""
+    run.report.use(judged.usage)
     if isinstance(judged.outcome, Verdict):
-        verdict = judged.outcome
-        verdicts.append(verdict)
-        run.count(Stage.JUDGE, verdict.label)
-        run.report.prompt_tokens += verdict.prompt_tokens
-        run.report.cached_tokens += verdict.cached_tokens
-        run.report.output_tokens += verdict.output_tokens
+        run.verdicts.append(judged.outcome)
+        run.count(Stage.JUDGE, judged.outcome.label)
     else:
         attempted = run.shop.judging.key(judged.document.text_sha256, judged.variable)
         run.fail(run.works[judged.document.paper_id], judged.outcome, attempted, judged.variable.name)
+    if monotonic() - run.saved_at >= run.shop.journal_interval_s:
+        run.save_judged()
 
 
 def _take_over(run: _ShardRun) -> None:

@@ -33,6 +33,7 @@ def _compiles(pattern: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_compiles)]
+Word = Annotated[str, Field(pattern=r"^(?:[^\W\d_A-Z]+|\d+)\*?$")]
 
 
 class _Model(BaseModel):
@@ -53,7 +54,7 @@ class Cue(_Model):
     label: str
     pattern: Pattern | None = None
     terms: tuple[str, ...] = ()
-    words: tuple[Annotated[str, Field(pattern=r"^(?:[^\W\d_A-Z]+|\d+)\*?$")], ...] = ()
+    words: tuple[Word, ...] = ()
     domains: Domains | None = None
     domain_kind: str | None = None
     weight: float
@@ -161,6 +162,29 @@ class Rules(_Model):
         return frozenset(self.sections).union(*(cue.sections or () for cue in self.cues))
 
 
+class TextWanted(_Model):
+    """What of a paper its question is asked about: `sections`, of the first so many `pages`.
+
+    Variables that want the same are shown the same text. `words` rank the passages of a paper that is too
+    long: lower-case runs of letters or of digits, `train*` for a beginning.
+    """
+
+    sections: tuple[SectionKind, ...] = (
+        SectionKind.FRONT,
+        SectionKind.ABSTRACT,
+        SectionKind.BODY,
+        SectionKind.APPENDIX,
+        SectionKind.CHECKLIST,
+    )
+    pages: int | None = None
+    words: tuple[Word, ...] = ()
+
+    @property
+    def what(self) -> tuple[object, ...]:
+        """What two variables must share to be shown the same text."""
+        return self.sections, self.pages
+
+
 class Variable(_Model):
     """One variable; `sha` is the digest of the file it came from."""
 
@@ -178,6 +202,7 @@ class Variable(_Model):
     #: Counts towards the documentation score.
     in_documentation_score: bool = False
     criteria: dict[str, str]
+    text: TextWanted = TextWanted()
     rules: Rules
     sha: str
 

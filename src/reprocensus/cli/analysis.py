@@ -78,7 +78,7 @@ def sql(
         elif as_csv:
             print_csv(rows, sys.stdout)
         elif as_json:
-            print(json.dumps(rows.read_all().to_pylist(), default=str, ensure_ascii=False))
+            show.print_json(rows.read_all().to_pylist())
         else:
             _print_rows(rows)
 

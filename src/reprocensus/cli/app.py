@@ -11,7 +11,7 @@ import typer
 
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
-from reprocensus.cli import analysis, audit, bench, imports, listing, operate, review, show, statistics
+from reprocensus.cli import analysis, audit, bench, imports, listing, operate, review, show, site, statistics
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
@@ -31,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(bench.app, name="bench")
+app.add_typer(site.app, name="site")
 
 Sources = Annotated[
     list[str] | None,

@@ -1,6 +1,5 @@
 """The commands that measure verdicts against people's labels, and runs against each other."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -65,7 +64,7 @@ def audit(
         except OSError as error:
             raise UsageError(f"the report cannot be written: {error}") from error
     if as_json:
-        print(json.dumps(audit_as_json(found), ensure_ascii=False))
+        show.print_json(audit_as_json(found))
     else:
         _print(found, examples)
 
@@ -89,7 +88,7 @@ def compare(
     if as_json:
         from dataclasses import asdict
 
-        print(json.dumps(asdict(found), ensure_ascii=False))
+        show.print_json(asdict(found))
         return
     out = show.console()
     out.print(_compared("By variable", found.by_variable))

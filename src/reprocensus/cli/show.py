@@ -1,5 +1,7 @@
 """How results look on a terminal."""
 
+import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +24,19 @@ _LOG_WIDTH = 160
 def console() -> Console:
     """Standard output; as wide as a log line can be where it is no terminal."""
     return Console() if sys.stdout.isatty() else Console(width=_LOG_WIDTH)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON; null for numbers that it does not know (NaN, Infinity), text for dates."""
+    print(json.dumps(_finite(value), default=str, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(member) for key, member in value.items()}
+    return [_finite(member) for member in value] if isinstance(value, list | tuple) else value
 
 
 def print_lines(lines: Sequence[str]) -> None:

@@ -1,18 +1,30 @@
 """Engines: who answers the variables' questions about a paper. One module an engine, found by its name.
 
-A module `engines/<name>.py` (dashes become underscores) has a function `create(settings) -> Engine`.
+A module `engines/<name>.py` (dashes become underscores) has a function `create(settings) -> Engine`, and may
+have `missing() -> str`: what is not installed here that it needs, and how to get it; empty if nothing.
 """
 
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Any, Protocol, Self, cast
 
 from reprocensus.errors import EngineError, JudgeError
+from reprocensus.prompt import DEFAULT_QUOTING, Quoting
 from reprocensus.records import Answer, Document
 from reprocensus.settings import Settings
 from reprocensus.variables import Variable
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDetails:
+    """What a run keeps of its engine: on what it ran, how it was set up, and how its prefix cache did."""
+
+    server: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    prefix_hit_rate: float | None = None
 
 
 class Engine(Protocol):
@@ -20,10 +32,13 @@ class Engine(Protocol):
 
     #: Name in tables and on the command line.
     name: str
-    #: Model and version; a change means that papers are judged again.
-    model: str
     #: How many papers may be asked about side by side.
     papers_in_flight: int
+    #: How it is asked to quote; of no matter to an engine that is sent no text.
+    quoting: Quoting = DEFAULT_QUOTING
+
+    #: Model and version; a change means that papers are judged again.
+    model: str
 
     def __enter__(self) -> Self: ...
 
@@ -38,8 +53,19 @@ class Engine(Protocol):
 
         A paper's questions come together because reading the paper is what costs. Never raises for
         one paper's sake.
+
+        Raises:
+            EngineError, EngineLostError, EngineStoppedError: no paper can be asked about any more.
         """
         ...
+
+    def stop(self) -> None:
+        """Ends what is under way, because the run ends; `ask` raises from now on. From any thread."""
+        return  # an empty body would make it abstract
+
+    def details(self) -> EngineDetails:
+        """What a run keeps of it, as known by now."""
+        return EngineDetails()
 
 
 def engine_names() -> list[str]:
@@ -48,8 +74,23 @@ def engine_names() -> list[str]:
 
 
 def create_engine(name: str, settings: Settings) -> Engine:
-    """The engine of that name, not yet started. Raises `EngineError` if there is none."""
+    """The engine of that name, not yet started. Raises `EngineError` if there is none, or not here."""
+    if missing := missing_for(name):
+        raise EngineError(f"engine {name}: {missing}")
+    return cast(Engine, _module(name).create(settings))
+
+
+def missing_for(name: str) -> str:
+    """What an engine needs that is not installed here, and how to get it; empty if nothing.
+
+    Raises:
+        EngineError: there is no engine of that name.
+    """
     if name not in engine_names():
         raise EngineError(f"unknown engine {name!r}; known: {', '.join(engine_names())}")
-    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
-    return cast(Engine, module.create(settings))
+    told = getattr(_module(name), "missing", None)
+    return str(told()) if told else ""
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from reprocensus.engines import Engine
 from reprocensus.errors import EngineError, JudgeError
 from reprocensus.keys import digest
 from reprocensus.records import UNKNOWN, Answer, Claim, Document
@@ -18,7 +19,7 @@ from reprocensus.settings import Settings
 from reprocensus.variables import Variable
 
 
-class FakeEngine:
+class FakeEngine(Engine):
     """Gives the same scripted answers for every paper."""
 
     name = "fake"

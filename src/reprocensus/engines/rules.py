@@ -11,6 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
+from reprocensus.engines import Engine
 from reprocensus.errors import JudgeError
 from reprocensus.lexical import judge_paper
 from reprocensus.records import Answer, Document
@@ -24,7 +25,7 @@ VERSION: Final = "3"
 _PAPERS_PER_WORKER: Final = 500
 
 
-class RulesEngine:
+class RulesEngine(Engine):
     """Judges papers by their variables' patterns in `workers` processes."""
 
     name = "rules"

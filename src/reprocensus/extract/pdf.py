@@ -35,9 +35,7 @@ def silence() -> None:
 
 def read_pages(data: bytes, *, max_pages: int) -> Pages:
     """Read all pages of a PDF. Raise ExtractError where there is nothing to read (see `failures.KINDS`)."""
-    check_magic(data)
-    silence()
-    document = _open(data)
+    document = open_pdf(data)
     try:
         count = _page_count(document, max_pages)
         pages = [_read_page(document, number) for number in range(count)]
@@ -53,6 +51,13 @@ def read_pages(data: bytes, *, max_pages: int) -> Pages:
         )
     finally:
         document.close()
+
+
+def open_pdf(data: bytes) -> Any:
+    """PyMuPDF's document, to be closed by the caller. Raise ExtractError where it cannot be opened."""
+    check_magic(data)
+    silence()
+    return _open(data)
 
 
 def check_magic(data: bytes) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from reprocensus.engines import engine_names
 from reprocensus.errors import UsageError
 from reprocensus.imports.layouts import normalised
 from reprocensus.keys import digest, folded_title, slug
@@ -60,6 +61,7 @@ def import_file(
     """
     if bool(engine) == bool(who):
         raise UsageError("say whose labels these are: --engine NAME for a census', --who NAME for people's")
+    _check_name(engine or who or "", engine)
     try:
         rows = normalised(_read(file), variables)
     except (pl.exceptions.PolarsError, TypeError) as error:
@@ -102,6 +104,17 @@ def import_file(
         return Imported(None, *_counts(sums))
     _save_run(tables, run_id, started, engine or str(who), model, file, sums)
     return Imported(run_id, *_counts(sums))
+
+
+def _check_name(name: str, engine: str | None) -> None:
+    """Raises `UsageError` unless the name says whose labels these are, and no engine of ours bears it."""
+    if not name.isprintable() or name != name.strip():
+        raise UsageError(f"{name!r} is no name: it needs letters, without blanks around them")
+    if engine in engine_names():
+        raise UsageError(
+            f"--engine {engine} is an engine of this program, and what others say under its name could not "
+            "be told from its verdicts; take another name, such as the census' own"
+        )
 
 
 def _check_editions(rows: pl.DataFrame, file: Path) -> None:
@@ -179,7 +192,7 @@ def _append(tables: Tables, table: str, edition: Edition, run_id: str, rows: pl.
     """Journals rows; columns that they lack are null, or empty where that may not be."""
     schema = load_table(table)
     shape = empty_frame(schema).schema
-    empty: dict[type[pl.DataType], object] = {pl.String: "", pl.Boolean: False, pl.Int64: 0}
+    empty: dict[type[pl.DataType], object] = {pl.String: "", pl.Boolean: False, pl.Int64: 0, pl.Float64: 0.0}
     filled = [
         pl.col(column.name).cast(shape[column.name])
         if column.name in rows.columns

@@ -1,0 +1,355 @@
+"""The vllm engine: asks an OpenAI-compatible server, such as `vllm serve` or a router before several of them.
+
+aiohttp rather than httpx or the openai package: a request costs a third of httpx's processor time
+(`docs/engines.md`), and one core must feed several GPUs.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+
+from reprocensus.errors import EngineAwayError, EngineError, JudgeError
+from reprocensus.keys import digest
+from reprocensus.llm.chat import ChatReply, ChatRequest, Counters, Message, ServerFacts, Token
+from reprocensus.llm.engine import LlmEngine
+from reprocensus.llm.options import calibrations_of, options_of
+from reprocensus.settings import Settings
+
+_AWAY: Final = frozenset((408, 425, 500, 502, 503, 504))
+_LOOK_S: Final = 30.0
+_SHOWN: Final = 300
+#: Replies larger than this are not read to the end.
+_MOST_BYTES: Final = 32 * 2**20
+_TOO_LONG: Final = re.compile(
+    r"maximum (?:context|model) length|context_length_exceeded|longer than the (?:maximum|max)|too long|"
+    r"max_model_len|max_tokens.{0,40}too large",
+    re.IGNORECASE,
+)
+_FIXED: Final = (Message("system", "Fixed."), Message("user", "A turtle <b>walks</b>."))
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _Details | None = None
+
+
+class _Likely(msgspec.Struct):
+    token: str
+    logprob: float
+
+
+class _Place(msgspec.Struct):
+    token: str
+    logprob: float
+    top_logprobs: list[_Likely] = []
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_Place] | None = None
+
+
+class _Said(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Said
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+class _Model(msgspec.Struct):
+    id: str
+    max_model_len: int | None = None
+    root: str | None = None
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+_COMPLETION: Final = msgspec.json.Decoder(_Completion)
+_MODELS: Final = msgspec.json.Decoder(_Models)
+
+
+class VllmServer:
+    """A `Backend` over HTTP."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._base = settings.vllm_url.rstrip("/")
+        self._root = self._base.removesuffix("/v1")
+        self._settings = settings
+        self._model = settings.vllm_model or ""
+        self._http: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """See `Backend.start`."""
+        if self._http is None:
+            key = self._settings.vllm_key
+            headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+            # What is in flight is limited by the budget of tokens; connections are not limited here.
+            self._http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+                headers={"Content-Type": "application/json", **headers},
+                timeout=aiohttp.ClientTimeout(total=self._settings.vllm_timeout_s, sock_connect=10),
+                auto_decompress=True,
+            )
+        await self._models()
+
+    async def close(self) -> None:
+        """See `Backend.close`."""
+        if self._http:
+            await self._http.close()
+        self._http = None
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """See `Backend.complete`."""
+        body = msgspec.json.encode(self._body(request))
+        headers = {}
+        if self._settings.vllm_session_header:
+            headers[self._settings.vllm_session_header] = request.session
+        raw = await self._call("POST", f"{self._base}/chat/completions", body, headers)
+        try:
+            return _reply(_COMPLETION.decode(raw))
+        except (msgspec.DecodeError, IndexError) as error:
+            shown = raw[:_SHOWN].decode("utf-8", "replace")
+            message = f"the server's reply is no chat completion ({error}): {shown}"
+            raise JudgeError("bad_reply", message, transient=True) from error
+
+    async def count_tokens(self, messages: tuple[Message, ...]) -> int | None:
+        """See `Backend.count_tokens`."""
+        counted = await self._tokenized(messages)
+        return counted.get("count") if counted else None
+
+    async def alive(self) -> None:
+        """See `Backend.alive`: looks whether the model answers, not just whether somebody listens."""
+        body = {
+            "model": self._model,
+            "messages": [{"role": "user", "content": "Hi"}],
+            "max_tokens": 1,
+            "temperature": 0,
+        }
+        try:
+            await self._call(
+                "POST", f"{self._base}/chat/completions", msgspec.json.encode(body), timeout_s=_LOOK_S
+            )
+        except JudgeError as error:
+            raise EngineAwayError(f"{self._base} does not answer the simplest request ({error})") from error
+
+    async def facts(self) -> ServerFacts:
+        """See `Backend.facts`. GPU, revision and quantisation are taken from the settings: no server
+        tells.
+        """
+        settings = self._settings
+        served = await self._models()
+        caches = _labels(await self._metrics(), "vllm:cache_config_info")
+        cache = caches[0] if caches else {}
+        version = await self._look("/version")
+        tokens = await self._tokenized(_FIXED)
+        return ServerFacts(
+            model=served.id,
+            revision=settings.vllm_revision,
+            context=served.max_model_len,
+            kv_tokens=sum(map(_held, caches)) or None,
+            software=f"vllm {version['version']}" if version and "version" in version else "",
+            quantisation=settings.vllm_quantisation,
+            dtype=cache.get("cache_dtype", ""),
+            gpus=(settings.vllm_gpu,) * settings.vllm_gpus if settings.vllm_gpu else (),
+            prefix_caching=_flag(cache.get("enable_prefix_caching")),
+            template_sha=digest(msgspec.json.encode(tokens["tokens"]))
+            if tokens and "tokens" in tokens
+            else "",
+            details={"url": self._base, "root": served.root, "cache": cache},
+        )
+
+    async def counters(self) -> Counters | None:
+        """See `Backend.counters`."""
+        metrics = await self._metrics()
+        names = ("prompt_tokens", "generation_tokens", "prefix_cache_queries", "prefix_cache_hits")
+        totals = [_total(metrics, f"vllm:{name}_total") for name in names]
+        return None if None in totals else Counters(*(int(total or 0) for total in totals))
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": request.schema, "strict": True},
+            },
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "seed": sampling.seed,
+            "user": request.session,
+        }
+        if sampling.top_logprobs:
+            body |= {"logprobs": True, "top_logprobs": sampling.top_logprobs}
+        if request.salt:
+            body["cache_salt"] = request.salt
+        return body | self._settings.vllm_extra
+
+    async def _models(self) -> _Model:
+        """The model to use: the one named, or the only one."""
+        raw = await self._call("GET", f"{self._base}/models", timeout_s=_LOOK_S)
+        try:
+            served = _MODELS.decode(raw).data
+        except msgspec.DecodeError as error:
+            message = f"{self._base}/models is not an OpenAI-compatible server's ({error})"
+            raise EngineError(f"{message}; REPROCENSUS_VLLM_URL mostly ends in /v1") from error
+        names = [model.id for model in served]
+        wanted = self._settings.vllm_model
+        if wanted is None and len(names) != 1:
+            raise EngineError(f"{self._base} serves {names or 'nothing'}; name one in REPROCENSUS_VLLM_MODEL")
+        if wanted is not None and wanted not in names:
+            raise EngineError(
+                f"{self._base} serves {names or 'nothing'}, not {wanted}; see REPROCENSUS_VLLM_MODEL"
+            )
+        found = next(model for model in served if wanted in (None, model.id))
+        self._model = found.id
+        return found
+
+    async def _metrics(self) -> str:
+        try:
+            raw = await self._call("GET", f"{self._root}/metrics", timeout_s=_LOOK_S)
+        except JudgeError:
+            return ""
+        return raw.decode("utf-8", "replace")
+
+    async def _look(self, path: str) -> dict[str, Any] | None:
+        with suppress(JudgeError, msgspec.DecodeError):
+            raw = await self._call("GET", f"{self._root}{path}", timeout_s=_LOOK_S)
+            return msgspec.json.decode(raw, type=dict[str, Any])
+        return None
+
+    async def _tokenized(self, messages: tuple[Message, ...]) -> dict[str, Any] | None:
+        body = {
+            "model": self._model,
+            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "add_generation_prompt": True,
+        }
+        kwargs = self._settings.vllm_extra.get("chat_template_kwargs")
+        if kwargs:
+            body["chat_template_kwargs"] = kwargs
+        with suppress(JudgeError, msgspec.DecodeError):
+            raw = await self._call(
+                "POST", f"{self._root}/tokenize", msgspec.json.encode(body), timeout_s=_LOOK_S
+            )
+            return msgspec.json.decode(raw, type=dict[str, Any])
+        return None
+
+    async def _call(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> bytes:
+        """The body of a reply with status 200; every other outcome is the error that it stands for."""
+        if self._http is None:
+            raise RuntimeError("the server is asked before `start`")
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10) if timeout_s else None
+        options: dict[str, Any] = {"timeout": timeout} if timeout else {}
+        try:
+            async with self._http.request(method, url, data=body, headers=headers, **options) as response:
+                raw = (
+                    await response.content.read(_MOST_BYTES)
+                    if response.status != 200
+                    else await response.read()
+                )
+                status, retry_after = response.status, response.headers.get("Retry-After")
+        except TimeoutError as error:
+            waited = timeout_s or self._settings.vllm_timeout_s
+            raise EngineAwayError(f"{url}: no reply within {waited:g} s", kind="timeout") from error
+        except aiohttp.ClientPayloadError as error:
+            raise EngineAwayError(f"{url}: the reply broke off ({error})", kind="half_reply") from error
+        except aiohttp.InvalidURL as error:
+            raise EngineError(f"{url} is no URL; see REPROCENSUS_VLLM_URL") from error
+        except aiohttp.ClientError as error:
+            raise EngineAwayError(f"{url} cannot be reached ({error})") from error
+        if status == 200:
+            return raw
+        raise _refused(url, status, raw, retry_after)
+
+
+def _refused(url: str, status: int, raw: bytes, retry_after: str | None) -> Exception:
+    said = raw[:_SHOWN].decode("utf-8", "replace").strip()
+    message = f"{url} answered {status}: {said}"
+    if status == 429:
+        return EngineAwayError(message, kind="server_busy", retry_after_s=_seconds(retry_after))
+    if status in _AWAY:
+        kind = "server_error" if status == 500 else "server_away"
+        return EngineAwayError(message, kind=kind, retry_after_s=_seconds(retry_after))
+    if status in (401, 403):
+        return EngineError(f"{message}; is REPROCENSUS_VLLM_KEY the server's key?")
+    if status in (400, 413, 422) and (status == 413 or _TOO_LONG.search(said)):
+        return JudgeError("too_long", message)
+    return JudgeError("bad_request", message)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds of a Retry-After header; a date is not worth its parsing here."""
+    try:
+        return min(max(float(retry_after), 0.0), 3600.0) if retry_after else None
+    except ValueError:
+        return None
+
+
+def _reply(found: _Completion) -> ChatReply:
+    choice, usage = found.choices[0], found.usage or _Usage()
+    places = (choice.logprobs.content if choice.logprobs else None) or []
+    return ChatReply(
+        text=choice.message.content or "",
+        finish_reason=choice.finish_reason or "",
+        prompt_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        cached_tokens=usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None,
+        tokens=tuple(
+            Token(p.token, p.logprob, tuple((likely.token, likely.logprob) for likely in p.top_logprobs))
+            for p in places
+        ),
+        refusal=choice.message.refusal or "",
+    )
+
+
+def _total(metrics: str, name: str) -> float | None:
+    """The sum of a counter over all that have it, such as the engines of a data-parallel server."""
+    values = re.findall(rf"^{re.escape(name)}(?:\{{[^\n]*\}})? ([0-9.eE+-]+)$", metrics, re.MULTILINE)
+    return sum(map(float, values)) if values else None
+
+
+def _labels(metrics: str, name: str) -> list[dict[str, str]]:
+    """The labels of a metric, once for each engine of a data-parallel server."""
+    found = re.findall(rf"^{re.escape(name)}\{{([^\n]*)\}} ", metrics, re.MULTILINE)
+    return [dict(re.findall(r'(\w+)="([^"]*)"', labels)) for labels in found]
+
+
+def _held(cache: Mapping[str, str]) -> int:
+    """Tokens that a KV cache holds; 0 if it does not say."""
+    blocks, size = cache.get("num_gpu_blocks", ""), cache.get("block_size", "")
+    return int(blocks) * int(size) if blocks.isdigit() and size.isdigit() else 0
+
+
+def _flag(value: str | None) -> bool | None:
+    return {"True": True, "False": False}.get(value or "")
+
+
+def create(settings: Settings) -> LlmEngine:
+    """The engine as the settings want it. Asks the server for what they leave open, when that is needed."""
+    return LlmEngine("vllm", lambda: VllmServer(settings), options_of(settings), calibrations_of(settings))

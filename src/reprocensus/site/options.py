@@ -1,0 +1,33 @@
+"""What a site is told about itself. Pure."""
+
+from dataclasses import dataclass
+
+from reprocensus.site.safe import web_url
+
+
+@dataclass(frozen=True, slots=True)
+class SiteOptions:
+    """What does not come from the tables.
+
+    `engine`: whose verdicts come first. `url`: where the site will lie, for sitemap and citations.
+    `report_url`: where errors are reported, `{paper}` stands for the paper_id. `archive_url`: a folder of the
+    web that holds `<sha256>.pdf`; without it the site has the PDFs itself, if `pdfs`. `texts`: whether the
+    papers' plain texts are shown.
+    """
+
+    title: str = "Reproducibility census"
+    engine: str = "rules"
+    url: str = ""
+    report_url: str = ""
+    archive_url: str = ""
+    pdfs: bool = True
+    texts: bool = True
+
+    def report_link(self, paper_id: str) -> str | None:
+        """Where an error in a paper's page is reported: an address of the web, or of a mailbox."""
+        from urllib.parse import quote
+
+        target = self.report_url.replace("{paper}", quote(paper_id, safe=""))
+        if target.startswith("mailto:") and "@" in target:
+            return target
+        return web_url(target)

@@ -1,0 +1,88 @@
+"""Templates made into bytes. Everything printed is escaped, and what hides or reorders text is taken out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from reprocensus import __version__
+from reprocensus.site import urls
+from reprocensus.site.options import SiteOptions
+from reprocensus.site.safe import plain
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+#: What a page may load: its own styles, scripts and pictures, nothing else, and nothing written into it.
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'"
+)
+_MISSING: Final = "–"
+
+
+@cache
+def environment() -> "Environment":
+    """The templates, compiled once a process."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("reprocensus.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_harmless,
+        auto_reload=False,
+    )
+    made.filters.update(
+        percent=percent, number=number, count=count, day=day, moment=moment, words=words,
+        label=label_words,
+    )  # fmt: skip
+    made.globals.update(urls=urls, policy=POLICY, version=__version__)
+    return made
+
+
+def page(template: str, path: str, options: SiteOptions, context: Mapping[str, Any]) -> bytes:
+    """A page from its template. `path` is its address, from which its links are told."""
+    found = environment().get_template(template)
+    return found.render(context, path=path, root=urls.up(path), site=options).encode("utf-8", "replace")
+
+
+def _harmless(value: Any) -> Any:
+    return plain(value) if type(value) is str else value
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share from 0 to 1 in per cent."""
+    return _MISSING if share is None else f"{100 * share:.{digits}f}"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with so many digits."""
+    return _MISSING if value is None else f"{value:,.{digits}f}"
+
+
+def count(value: int | None) -> str:
+    """A whole number, thousands apart."""
+    return _MISSING if value is None else f"{value:,}"
+
+
+def day(when: datetime | None) -> str:
+    """The date, UTC."""
+    return when.strftime("%Y-%m-%d") if when else _MISSING
+
+
+def moment(when: datetime | None) -> str:
+    """Date and time to the minute, UTC."""
+    return when.strftime("%Y-%m-%d %H:%M UTC") if when else _MISSING
+
+
+def words(name: str) -> str:
+    """A variable's name as readers know it: `open_source_code` is Open Source Code."""
+    return name.replace("_", " ").title()
+
+
+def label_words(label: str) -> str:
+    """A label as readers know it: `not_applicable` is Not applicable."""
+    return label.replace("_", " ").capitalize() if "_" in label or label.islower() else label

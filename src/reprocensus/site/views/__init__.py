@@ -1,0 +1,1 @@
+"""What makes each kind of page: functions of a corpus and a route. `pages.KINDS` lists them."""
