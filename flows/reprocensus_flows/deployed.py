@@ -47,7 +47,7 @@ def nightly(night: Night) -> str:
     else:
         said = _told(do(prepared, silent, Recorder(settings, to_prefect=True), began))
     if night.site:
-        site_task(night.store, night.site)
+        site_task(night.store, night.engine, night.site)
     return said
 
 
@@ -154,7 +154,7 @@ def maintain(store: str, dry_run: bool = True) -> str:
 
 
 @task(task_run_name="site", cache_policy=NO_CACHE, persist_result=False)
-def site_task(store: str, folder: str) -> None:
+def site_task(store: str, engine: str, folder: str) -> None:
     """Builds the site of the store's tables in a folder."""
     from reprocensus.site.build import build
     from reprocensus.site.corpus import Corpus
@@ -162,7 +162,7 @@ def site_task(store: str, folder: str) -> None:
     from reprocensus.site.prepare import write_search
 
     settings = load_settings()
-    corpus = Corpus(Tables(open_storage(store, settings)), SiteOptions(engine=settings.engine))
+    corpus = Corpus(Tables(open_storage(store, settings)), SiteOptions(engine=engine))
     build(corpus, Path(folder))
     write_search(corpus, Path(folder))
 
