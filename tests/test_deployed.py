@@ -1,6 +1,6 @@
 """A real Prefect server on PostgreSQL with Redis as broker, workers, deployments, Dask; and kills of them.
 
-The kill tests print their seed; `REPROCENSUS_TEST_SEED` sets it.
+The kill tests print their seed; `REPROCENSUS_TEST_SEED` sets it, `REPROCENSUS_TEST_POINTS` how often they kill.
 """
 
 import http.server
@@ -30,7 +30,7 @@ from services import PrefectServer, Process, wait_for, worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SEED = int(os.environ.get("REPROCENSUS_TEST_SEED", "20261121"))
-POINTS = 20
+POINTS = int(os.environ.get("REPROCENSUS_TEST_POINTS", "20"))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The files of `infra/` say what Prefect and reprocensus know; `make check` holds them against their schemas."""
+"""The files of `infra/` say what Prefect and reprocensus know; `make check` validates them by schema."""
 
 import re
 import tomllib
