@@ -33,10 +33,14 @@ run: $(VENV)/installed  ## judge SOURCE (the bundled samples) into STORE (./data
 test: $(VENV)/installed-test  ## run the tests; ARGS go to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/installed-dev  ## lint, check the formatting and the types
+check: $(VENV)/installed-dev  ## lint, check the formatting, the types and the files of infra/
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec infra/compose.yaml
+	@$(BIN)/kubernetes-validate --strict --no-warn infra/kubernetes/*.yaml >$(VENV)/kubernetes-validate.log || { cat $(VENV)/kubernetes-validate.log; exit 1; }
+	@$(BIN)/hadolint infra/Dockerfile
+	@$(BIN)/reprocensus deploy --check infra/nightly.toml
 
 bench: $(VENV)/installed-bench  ## measure extraction beside other extractors; ARGS go to `reprocensus bench extract`
 	@$(BIN)/reprocensus bench extract $(ARGS)
@@ -65,7 +69,7 @@ $(VENV)/installed: $(VENV)/made-for $(LOCK)
 
 $(VENV)/installed-test: $(VENV)/made-for $(LOCK)
 	@echo 'installing reprocensus and its test tools into $(VENV) (a minute or two)'
-	@$(PIP) install -q -c constraints.txt -e '.[test]'
+	@$(PIP) install -q -c constraints.txt -e '.[test,dask,server]'
 	@touch $(VENV)/installed $@
 
 $(VENV)/installed-bench: $(VENV)/made-for $(LOCK)

@@ -11,10 +11,21 @@ MODULES = sorted(SRC.rglob("*.py"))
 FLOWS = sorted((ROOT / "flows").rglob("*.py"))
 
 #: Modules of the command line that hold commands.
-COMMANDS = ("analysis", "audit", "bench", "dialogue", "imports", "listing", "review", "site", "statistics")
+COMMANDS = (
+    "analysis",
+    "audit",
+    "bench",
+    "dialogue",
+    "imports",
+    "listing",
+    "operate",
+    "review",
+    "site",
+    "statistics",
+)
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [
-    {"errors", "records", "outcome", "validation"},
+    {"errors", "records", "outcome", "validation", "logs"},
     {
         "keys",
         "variables",
@@ -32,7 +43,7 @@ LAYERS = [
         "calibration",
     },
     {"schemas", "migrations", "settings", "request", "workers"},
-    {"storage", "layout", "tables", "state", "rows"},
+    {"storage", "layout", "tables", "state", "rows", "metrics"},
     {
         "sources",
         "listed",
@@ -47,6 +58,7 @@ LAYERS = [
         "groups",
         "corrections",
         "runs",
+        "history",
         "shard",
         "publish",
         "inspect",
@@ -82,6 +94,7 @@ DOORS = {
     "pymupdf4llm": {"bench.peers"},
     "fitz": set(),
     "prefect": set(),
+    "prometheus_client": {"metrics"},
     "vllm": {"engines.vllm", "engines.vllm_offline"},
     "httpx": {"fetch.client"},
     "aiohttp": {"engines.vllm"},

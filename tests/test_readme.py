@@ -25,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the samples in it, to follow the README in."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "samples", folder / "samples")
+    shutil.copytree(ROOT / "infra", folder / "infra")
     return folder
 
 

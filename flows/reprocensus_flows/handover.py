@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 
@@ -11,7 +12,7 @@ from reprocensus.errors import FlowError
 from reprocensus.outcome import Progress, RunOutcome
 from reprocensus_flows.temporary_api import temporary_api
 
-__all__ = ["run"]
+__all__ = ["check_deployment", "deploy", "run"]
 
 
 def run(prepared: Prepared, progress: Progress) -> RunOutcome:
@@ -35,6 +36,7 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    stays = bool(os.environ.get("PREFECT_API_URL"))
     with ExitStack() as stack:
         if not os.environ.get("PREFECT_API_URL"):
             progress("prefect", "starting", 0)
@@ -47,10 +49,11 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
         from prefect.exceptions import PrefectException, TerminationSignal
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
-        from reprocensus_flows.census import census, session
+        from reprocensus_flows.census import census
+        from reprocensus_flows.session import Session, session
 
         stack.enter_context(temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}))
-        token = session.set((prepared, progress))
+        token = session.set(Session(prepared, progress, stays))
         stack.callback(session.reset, token)
         try:
             return census(prepared.request)
@@ -62,6 +65,28 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
                 f"Prefect's API at {os.environ['PREFECT_API_URL']} failed ({type(error).__name__}: {error}); "
                 "what was done stands: run the same command again"
             ) from error
+
+
+def deploy(file: Path) -> list[str]:
+    """Sets up the server of `PREFECT_API_URL` from a deployment file; returns what there is now.
+
+    Raises:
+        UsageError: the file is wrong, or no server is named.
+        FlowError: the server does not answer, or refuses.
+    """
+    from reprocensus_flows.deploy import deploy as set_up
+
+    return set_up(file)
+
+
+def check_deployment(file: Path) -> list[str]:
+    """Reads a deployment file; returns what it means. Raises `UsageError` if something in it is wrong."""
+    from reprocensus_flows.night import read_deployment
+
+    deployment = read_deployment(file)
+    night = deployment.night
+    when = f"{deployment.cron}, {deployment.timezone}"
+    return [f"{file}: fine", f"every night ({when}): {', '.join(night.sources)} into {night.store}"]
 
 
 def _import_flow() -> None:

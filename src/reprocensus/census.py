@@ -1,12 +1,14 @@
 """Puts a run together from its request: store, engine, plan, and at the end its record. Knows no Prefect."""
 
+import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from reprocensus.engines import create_engine
+from reprocensus.errors import UsageError
 from reprocensus.extract.version import extractor_version
 from reprocensus.extract.workers import ExtractPool
 from reprocensus.fetch.fetcher import Fetcher
@@ -14,8 +16,8 @@ from reprocensus.fetch.limits import Limiter
 from reprocensus.fetch.locations import stamp_of
 from reprocensus.listed import earlier_tries, mended, record_listings
 from reprocensus.outcome import Progress, ShardReport
-from reprocensus.plan import Judging, Plan, make_plan
-from reprocensus.records import Edition
+from reprocensus.plan import Judging, Plan, Shard, make_plan, that_failed
+from reprocensus.records import Edition, Paper
 from reprocensus.request import RunRequest
 from reprocensus.runs import Run, mark_interrupted, new_run_id
 from reprocensus.schemas import load_variables
@@ -24,7 +26,7 @@ from reprocensus.shard import Workshop
 from reprocensus.sources import Gathered, SourceOptions, gather
 from reprocensus.sources.history import History
 from reprocensus.sources.online import OnlinePages
-from reprocensus.state import read_state
+from reprocensus.state import EditionState, read_state
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
 
@@ -103,20 +105,74 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
             pages,
             History(tables.storage),
         )
-        gathered = gather(request.sources, options, request.limit)
+        gathered = _only(gather(request.sources, options, request.limit), request.editions)
     editions = {p.edition for p in gathered.papers} | {listing.edition for listing in gathered.listings}
     states = {edition: read_state(tables, edition) for edition in sorted(editions)}
-    plan = make_plan(
-        gathered.papers,
+    papers: Sequence[Paper] = gathered.papers
+    if request.only_failed:
+        papers = that_failed(papers, states, request.failed_kinds)
+    plan = _plan(papers, states, judging, request, settings)
+    return Prepared(request, settings, tables, judging, plan, gathered, earlier_tries(states))
+
+
+def _plan(
+    papers: Sequence[Paper],
+    states: Mapping[Edition, EditionState],
+    judging: Judging,
+    request: RunRequest,
+    settings: Settings,
+) -> Plan:
+    return make_plan(
+        papers,
         states,
         judging,
         stamp_of,
-        retry_failed=request.retry_failed,
+        retry_failed=request.retry_failed or request.only_failed,
         max_attempts=settings.max_attempts,
         now=datetime.now(UTC),
         recheck_after=timedelta(days=0 if request.recheck else settings.recheck_days),
     )
-    return Prepared(request, settings, tables, judging, plan, gathered, earlier_tries(states))
+
+
+def _only(gathered: Gathered, editions: Collection[str]) -> Gathered:
+    """What was gathered of these editions, such as `ICML/2016`; all of it if none are named.
+
+    Raises:
+        UsageError: none of the sources has one of them.
+    """
+    if not editions:
+        return gathered
+    wanted = {name.casefold() for name in editions}
+    listed = {p.edition for p in gathered.papers} | {listing.edition for listing in gathered.listings}
+    known = {_key(edition): edition for edition in listed}
+    if unknown := sorted(name for name in editions if name.casefold() not in known):
+        raise UsageError(f"no source lists the edition {', '.join(unknown)}; an edition is VENUE/YEAR")
+    return Gathered(
+        [paper for paper in gathered.papers if _key(paper.edition) in wanted],
+        [listing for listing in gathered.listings if _key(listing.edition) in wanted],
+        [failed for failed in gathered.failed if _key(failed.edition) in wanted],
+    )
+
+
+def _key(edition: Edition) -> str:
+    return f"{edition.venue}/{edition.year}".casefold()
+
+
+def what_is_left(
+    shard: Shard, run_id: str, tables: Tables, judging: Judging, request: RunRequest, settings: Settings
+) -> Shard:
+    """The shard for another try at it, or for the first that may not be the only one.
+
+    An earlier try may have journaled a part before it failed or its machine died: that part is done. Its
+    machine may also be alive still and only be out of sight, so this one's journal has names of its own.
+    """
+    name = f"{shard.name}x{secrets.token_hex(3)}"
+    entries = tables.journal(shard.edition)
+    if not any(entry.run_id == run_id and entry.shard.startswith(shard.name) for entry in entries):
+        return replace(shard, name=name)
+    papers = [work.paper for work in shard.works]
+    states = {shard.edition: read_state(tables, shard.edition)}
+    return Shard(shard.edition, name, _plan(papers, states, judging, request, settings).works)
 
 
 @contextmanager
@@ -131,29 +187,48 @@ def running(
         StoreError: the store cannot be written, or not safely.
         EngineError: the engine cannot start.
     """
-    settings = prepared.settings
+    run = started(prepared)
+    with workshop(
+        prepared.tables, prepared.judging, prepared.request, prepared.settings, run.run_id, progress, limiter
+    ) as shop:
+        yield run, shop
+
+
+def started(prepared: Prepared) -> Run:
+    """A new run with its row written, and with what its listings said. The caller saves how it ended.
+
+    Raises:
+        StoreError: the store cannot be written, or not safely.
+    """
     prepared.tables.storage.prepare()
     mark_interrupted(prepared.tables)
     run = Run(new_run_id(), prepared.request, prepared.judging)
     run.save(prepared.tables, "running")
     record_listings(prepared.tables, run.run_id, prepared.gathered, prepared.tries)
+    return run
+
+
+@contextmanager
+def workshop(
+    tables: Tables,
+    judging: Judging,
+    request: RunRequest,
+    settings: Settings,
+    run_id: str,
+    progress: Progress,
+    limiter: Limiter | None = None,
+) -> Iterator[Workshop]:
+    """What a run's shards share in this process: worker processes, the engine and the fetcher, started.
+
+    Raises:
+        EngineError: the engine cannot start.
+    """
     with ExitStack() as stack:
         extractors = stack.enter_context(
             ExtractPool(settings.workers, settings.extract_timeout_s, settings.extract_memory_mb)
         )
-        engine = stack.enter_context(create_engine(prepared.request.engine, settings))
-        run.save(prepared.tables, "running", details=engine.details())
-        fetcher = stack.enter_context(Fetcher(prepared.tables.storage, settings, limiter))
-        yield (
-            run,
-            Workshop(
-                prepared.tables,
-                fetcher,
-                extractors,
-                engine,
-                prepared.judging,
-                run.run_id,
-                progress,
-                settings.journal_interval_s,
-            ),
+        engine = stack.enter_context(create_engine(request.engine, settings))
+        fetcher = stack.enter_context(Fetcher(tables.storage, settings, limiter))
+        yield Workshop(
+            tables, fetcher, extractors, engine, judging, run_id, progress, settings.journal_interval_s
         )

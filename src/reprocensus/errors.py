@@ -6,6 +6,7 @@
     │   ├── SchemaError       a variable or table file that does not parse or contradicts itself
     │   └── EngineError       an engine that does not exist or cannot run here
     ├── FlowError             what runs the flow went away under it
+    ├── LimitReachedError     a limit that was set for the run stopped it
     ├── FetchStoppedError     the run ends, so nothing more is fetched
     ├── EngineAwayError       who answers is not there just now; the run waits for it, up to a limit
     ├── EngineLostError       it did not come back; the run ends, what was judged stands
@@ -50,6 +51,10 @@ class EngineError(UsageError):
 
 class FlowError(ReprocensusError):
     """The machinery that runs a flow failed; what was journaled stands."""
+
+
+class LimitReachedError(ReprocensusError):
+    """A limit that was set for the run stopped it: too many failures, or too long. What was done stands."""
 
 
 class FetchStoppedError(ReprocensusError):

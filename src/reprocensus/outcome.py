@@ -12,9 +12,15 @@ Progress = Callable[[str, str, int], None]
 
 @dataclass(slots=True)
 class ShardReport:
-    """Counts by (stage, outcome), and tokens used."""
+    """Counts by (stage, outcome), and tokens used.
+
+    `failed_papers`: those that failed at any stage. `spans`: from when to when stages were at work, as
+    seconds since the epoch; the rest of a run's time is orchestration.
+    """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failed_papers: set[str] = field(default_factory=set)
+    spans: list[tuple[float, float]] = field(default_factory=list)
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
@@ -34,10 +40,20 @@ class ShardReport:
     def add(self, other: "ShardReport") -> None:
         """Adds another shard's counts to these."""
         self.counts.update(other.counts)
+        self.failed_papers |= other.failed_papers
+        self.spans += other.spans
         self.prompt_tokens += other.prompt_tokens
         self.cached_tokens += other.cached_tokens
         self.output_tokens += other.output_tokens
         self._pay(other.cost)
+
+    def seconds_at_work(self) -> float:
+        """How long any stage was at work: the length of the spans' union."""
+        total, until = 0.0, 0.0
+        for start, end in sorted(self.spans):
+            total += max(0.0, end - max(start, until))
+            until = max(until, end)
+        return total
 
     @property
     def failed(self) -> dict[str, int]:

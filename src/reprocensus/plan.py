@@ -7,7 +7,7 @@ Failures that are not transient wait until their input changes or `retry_failed`
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -188,6 +188,19 @@ def make_plan(
     n_done = len(papers) - len(works) - n_waiting
     unpublished = tuple(sorted(e for e, state in states.items() if state.needs_publishing))
     return Plan(tuple(works), len(papers), n_done, n_waiting, dict(decision.waiting), unpublished)
+
+
+def that_failed(
+    papers: Sequence[Paper], states: Mapping[Edition, EditionState], kinds: Collection[str] = ()
+) -> list[Paper]:
+    """Of the papers, those with a failure that nothing has mended, of one of the kinds if any are given."""
+    failed = {
+        row["paper_id"]
+        for state in states.values()
+        for row in state.failures.iter_rows(named=True)
+        if not kinds or row["kind"] in kinds
+    }
+    return [paper for paper in papers if paper.paper_id in failed]
 
 
 class _Known:

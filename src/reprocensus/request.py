@@ -34,3 +34,16 @@ class RunRequest(BaseModel):
     shard_size: int | None = Field(None, ge=1, le=5000, description="papers in one unit of work")
     recheck: bool = Field(False, description="ask the network again for every PDF that the store has")
     retry_failed: bool = Field(False, description="try papers again that failed for good")
+    editions: tuple[str, ...] = Field(
+        (), description="of what the sources list, only these editions, such as ICML/2016; all if empty"
+    )
+    only_failed: bool = Field(
+        False, description="only papers that have failed and not succeeded since, however often"
+    )
+    failed_kinds: tuple[str, ...] = Field(
+        (), description="with only_failed, only failures of these kinds, such as timeout; all if empty"
+    )
+    max_failed_share: float | None = Field(
+        None, ge=0, le=1, description="stop when more than this share of an edition's papers fails"
+    )
+    max_hours: float | None = Field(None, gt=0, description="hand out no more shards after so many hours")

@@ -29,6 +29,18 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="worker processes")
     shard_size: int = Field(250, ge=1, le=5000, description="papers in one unit of work")
     shards_at_once: int = Field(2, ge=1, description="shards processed side by side")
+    scale_out: Literal["local", "dask", "pool"] = Field(
+        "local",
+        description="where shards are worked on: here, on a Dask cluster, or by a work pool's workers",
+    )
+    dask_scheduler: str = Field(
+        "", description="address of a Dask scheduler; if empty, a cluster of processes on this machine"
+    )
+    parts: int = Field(4, ge=1, description="flow runs that a night is split into for a work pool's workers")
+    shard_retries: int = Field(
+        3, ge=0, description="further tries at a shard that the store failed for a while"
+    )
+    shard_retry_delay_s: float = Field(10, ge=0, description="pause before the first of them; it doubles")
     extract_timeout_s: float = Field(120, gt=0, description="longest time one PDF may take")
     extract_memory_mb: int = Field(1500, ge=200, description="address space of one extraction worker")
     judge_timeout_s: float = Field(60, gt=0, description="longest time the rules may take over one paper")
@@ -54,6 +66,10 @@ class Settings(BaseSettings):
     allow_private_hosts: bool = Field(False, description="fetch from private and loopback addresses too")
     checklist_years: dict[str, int] = Field(
         default_factory=dict, description="year from which a venue asks for a checklist, by venue, as JSON"
+    )
+    metrics_file: str = Field("", description="Prometheus text file that the last run's figures are left in")
+    log_format: Literal["", "text", "json"] = Field(
+        "", description="how runs log to standard error: text or json; what a server starts always does"
     )
     vllm_url: str = Field(
         "http://127.0.0.1:8000/v1", description="where an OpenAI-compatible server answers, up to its /v1"

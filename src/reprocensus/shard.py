@@ -5,6 +5,7 @@ Whatever was journaled is not done again if the run is killed after it.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ from reprocensus.rows import (
 )
 from reprocensus.state import VERDICT_KEY
 from reprocensus.tables import Tables
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,20 @@ class _ShardRun:
 
     def fail(self, work: Work, error: PaperError, attempted: str, variable: str | None = None) -> None:
         tries = 1 + work.attempts.get(attempted, 0)
+        about = {
+            "run_id": self.shop.run_id,
+            "paper_id": work.paper.paper_id,
+            "edition": str(self.shard.edition),
+            "shard": self.shard.name,
+            "stage": str(error.stage),
+            "kind": error.kind,
+            "variable": variable,
+            "attempts": tries,
+            "transient": error.transient,
+        }
+        _log.warning(
+            "%s failed to %s: %s: %s", work.paper.paper_id, error.stage, error.kind, error, extra=about
+        )
         self.failures.append(
             Failure(
                 stage=Stage(error.stage),
@@ -95,6 +112,9 @@ class _ShardRun:
             )
         )
         self.count(error.stage, "failed")
+        if error.kind != "rate_limited":
+            # A host that was too busy to be asked says nothing about the paper.
+            self.report.failed_papers.add(work.paper.paper_id)
 
     def have(self, work: Work, fetched: Fetched) -> None:
         """Takes a fetched PDF in hand."""

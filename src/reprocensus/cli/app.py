@@ -11,12 +11,13 @@ import typer
 
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
-from reprocensus.cli import analysis, audit, bench, imports, listing, review, show, site, statistics
+from reprocensus.cli import analysis, audit, bench, imports, listing, operate, review, show, site, statistics
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
 from reprocensus.groups import group_statistics, labels_of
 from reprocensus.inspect import explain, failures
+from reprocensus.logs import log_as
 from reprocensus.outcome import RunOutcome
 from reprocensus.request import DEFAULT_SOURCE, RunRequest
 from reprocensus.schemas import load_variables
@@ -95,36 +96,25 @@ def run(
     Exit code 1 if anything failed in this run, 2 if the request is wrong.
     """
     settings = load_settings()
-    prepared = prepare(
-        _request(
-            settings,
-            sources,
-            store,
-            engine,
-            variables,
-            limit,
-            workers,
-            shard_size,
-            venue,
-            year,
-            retry_failed,
-            tracks,
-            saved,
-            accept_fewer,
-            recheck,
-        ),
+    request = _request(
         settings,
+        sources,
+        store,
+        engine,
+        variables,
+        limit,
+        workers,
+        shard_size,
+        venue,
+        year,
+        retry_failed,
+        tracks,
+        saved,
+        accept_fewer,
+        recheck,
     )
-    _tell(prepared)
-    started = time.monotonic()
-    outcome = _hand_over(prepared, quiet=as_json) if prepared.anything else None
-    seconds = time.monotonic() - started
-    if as_json:
-        print(json.dumps(_summary(prepared, outcome, seconds)))
-    else:
-        _report(prepared, outcome, seconds)
-    if outcome and outcome.report.failed:
-        raise typer.Exit(1)
+    if code := _start(request, as_json):
+        raise typer.Exit(code)
 
 
 listing.add_commands(app)
@@ -226,6 +216,26 @@ review.add_to(app)
 statistics.add_to(app)
 
 
+def _start(request: RunRequest, as_json: bool) -> int:
+    """Runs a request and prints what came of it; the exit code."""
+    settings = load_settings()
+    prepared = prepare(request, settings)
+    _tell(prepared)
+    if settings.log_format:
+        log_as(settings.log_format)
+    started = time.monotonic()
+    outcome = _hand_over(prepared, quiet=as_json) if prepared.anything else None
+    seconds = time.monotonic() - started
+    if as_json:
+        print(json.dumps(_summary(prepared, outcome, seconds)))
+    else:
+        _report(prepared, outcome, seconds)
+    return int(bool(outcome and outcome.report.failed))
+
+
+operate.add_to(app, _start)
+
+
 def _request(
     settings: Settings,
     sources: list[str] | None,
@@ -313,6 +323,7 @@ def _summary(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> 
         "run_id": outcome.run_id if outcome else None,
         "status": outcome.status if outcome else "nothing_to_do",
         "seconds": round(seconds, 3),
+        "seconds_at_work": round(outcome.report.seconds_at_work(), 3) if outcome else 0.0,
         "store": prepared.tables.storage.uri,
         "plan": prepared.plan.counts(),
         "listings": _listings(prepared),

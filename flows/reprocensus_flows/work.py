@@ -1,0 +1,233 @@
+"""Does a plan: publishes what a killed run left, works through the shards, publishes each edition.
+
+What is done is read from the store when the run is planned, never from Prefect, whose broker drops states in
+bursts. Called within a flow: what it hands out are that flow's task runs.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any
+
+from prefect.exceptions import TerminationSignal
+from prefect.futures import PrefectFuture, as_completed
+
+from reprocensus.census import Prepared, started, workshop
+from reprocensus.errors import LimitReachedError
+from reprocensus.outcome import Progress, RunOutcome, ShardReport
+from reprocensus.runs import Run
+from reprocensus_flows.elsewhere import Order
+from reprocensus_flows.limits import PrefectLimiter
+from reprocensus_flows.records import Recorder
+from reprocensus_flows.runners import Runner, dask, side_by_side, threads
+from reprocensus_flows.tasks import Floor, distant_shard_task, floor, publish_task, shard_task, with_retries
+
+_LOOK_UP_S = 2.0
+#: With fewer papers tried than this, a share of them says nothing.
+_FEW = 20
+
+
+def do(prepared: Prepared, progress: Progress, recorder: Recorder, began: float | None = None) -> RunOutcome:
+    """Brings the store up to date with the plan; the run's row says how that ended.
+
+    `began`: when listing and planning began, as seconds since the epoch.
+
+    Raises:
+        LimitReachedError: too much failed, or it took too long; what was done stands and is published.
+        ReprocensusError: the store or the engine cannot be used.
+    """
+    start = began or time.time()
+    run = started(prepared)
+    report = prepared.report()
+    report.spans.append((start, time.time()))
+    work: _Work | None = None
+    try:
+        with ExitStack() as stack:
+            work = _Work(prepared, run, progress, recorder, report, stack)
+            problems = work.done()
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt | TerminationSignal)
+        _save(run, prepared, work, "interrupted" if stopped else "failed", report, error)
+        recorder.end(run, prepared, "interrupted" if stopped else "failed", report, start, error)
+        raise
+    problem = problems[0] if problems else None
+    fine = "completed_with_failures" if report.failed else "completed"
+    status = "failed" if problem else fine
+    _save(run, prepared, work, status, report, problem)
+    recorder.end(run, prepared, status, report, start, problem)
+    if problem:
+        raise problem
+    return RunOutcome(run.run_id, status, report)
+
+
+class _Work:
+    """A plan being done."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        run: Run,
+        progress: Progress,
+        recorder: Recorder,
+        report: ShardReport,
+        stack: ExitStack,
+    ) -> None:
+        self.prepared = prepared
+        self.run = run
+        self.progress = progress
+        self.recorder = recorder
+        self.report = report
+        self.shards = {f"{s.edition} {s.name}": s for s in prepared.plan.shards(prepared.shard_size)}
+        self.left = Counter(str(shard.edition) for shard in self.shards.values())
+        self.failed: Counter[str] = Counter()
+        self.tried: Counter[str] = Counter()
+        self.began = time.monotonic()
+        settings = prepared.settings
+        distant = settings.scale_out == "dask" and bool(self.shards)
+        shop = None if distant else stack.enter_context(self._workshop())
+        self.shop = shop
+        if shop:
+            run.save(prepared.tables, "running", details=shop.engine.details())
+        editions = {str(edition): edition for edition in prepared.editions}
+        token = floor.set(Floor(prepared, prepared.tables, shop, run.run_id, self.shards, editions))
+        stack.callback(floor.reset, token)
+        self.here: Runner = stack.enter_context(threads(prepared))
+        self.there, self.at_once = (
+            dask(settings, stack) if distant else (self.here, 2 * side_by_side(prepared))
+        )
+        self.publish = with_retries(publish_task, settings)
+        self.process = with_retries(distant_shard_task if distant else shard_task, settings)
+
+    def _workshop(self) -> Any:
+        prepared = self.prepared
+        limiter = PrefectLimiter(prepared.settings.fetch_deadline_s) if prepared.plan.hosts else None
+        return workshop(
+            prepared.tables,
+            prepared.judging,
+            prepared.request,
+            prepared.settings,
+            self.run.run_id,
+            self.progress,
+            limiter,
+        )
+
+    def done(self) -> list[Exception]:
+        """Does it; returns what kept a shard or an edition from being finished. The others are finished."""
+        try:
+            return self._in_order()
+        except BaseException:
+            # The runner waits for its tasks, and a slow host or engine might keep them for hours.
+            if self.shop:
+                self.shop.fetcher.stop()
+                self.shop.engine.stop()
+            raise
+
+    def _in_order(self) -> list[Exception]:
+        # What a killed run left must stand in the tables before a shard looks for its papers' texts there.
+        problems = self._finish([self._publish(str(e)) for e in self.prepared.unpublished], self._published)
+        waiting = iter(self.shards)
+        # A few at a time: what is submitted runs in that order, and an edition is to be published when its
+        # last shard is done, not when all shards are.
+        out = {self._hand_out(name): name for name in islice(waiting, self.at_once)}
+        publishing: list[PrefectFuture[Any]] = []
+        stop: LimitReachedError | None = None
+        touched: set[str] = set()
+        while out:
+            done = _next_done(list(out))
+            name = out.pop(done)
+            edition = str(self.shards[name].edition)
+            touched.add(edition)
+            problems += self._finish([done], lambda report, name=name: self._take(name, report))  # type: ignore[misc]
+            self.left[edition] -= 1
+            if not self.left[edition]:
+                touched.discard(edition)
+                publishing.append(self._publish(edition))
+            stop = stop or self._limit(edition)
+            if not stop:
+                out.update({self._hand_out(name): name for name in islice(waiting, 1)})
+        if stop:
+            # What was done before the limit was reached is worth reading.
+            publishing += [self._publish(edition) for edition in sorted(touched)]
+            problems.insert(0, stop)
+        return problems + self._finish(publishing, self._published)
+
+    def _hand_out(self, name: str) -> PrefectFuture[Any]:
+        parameters: dict[str, Any] = {"name": name}
+        if self.shop is None:
+            prepared = self.prepared
+            fetches = bool(prepared.plan.hosts)
+            order = Order(prepared.request, prepared.judging, self.run.run_id, self.shards[name], fetches)
+            parameters["order"] = order.packed()
+        future: PrefectFuture[Any] = self.there.submit(self.process, parameters)
+        return future
+
+    def _publish(self, edition: str) -> PrefectFuture[Any]:
+        future: PrefectFuture[Any] = self.here.submit(self.publish, {"name": edition})
+        return future
+
+    def _take(self, name: str, report: ShardReport) -> None:
+        edition = str(self.shards[name].edition)
+        self.tried[edition] += len(self.shards[name].works)
+        self.failed[edition] += len(report.failed_papers)
+        self.report.add(report)
+        if self.shop is None:
+            for (stage, outcome), n in report.counts.items():
+                self.progress(stage, outcome, n)
+        self.recorder.progress(1 - self.left.total() / max(1, len(self.shards)))
+
+    def _published(self, report: ShardReport) -> None:
+        self.report.add(report)
+        self.progress("publish", "done", 1)
+
+    def _limit(self, edition: str) -> LimitReachedError | None:
+        """The limit of the run that is reached by now."""
+        share, hours = self.prepared.request.max_failed_share, self.prepared.request.max_hours
+        failed, tried = self.failed[edition], self.tried[edition]
+        if share is not None and tried >= _FEW and failed > share * tried:
+            return LimitReachedError(
+                f"{edition}: {failed} of {tried} papers failed, more than the share of {share:g} that "
+                f"max_failed_share allows; see reprocensus failures --run {self.run.run_id}, mend what is "
+                "wrong and start the run again"
+            )
+        if hours is not None and self.left.total() and time.monotonic() - self.began > hours * 3600:
+            return LimitReachedError(
+                f"stopped after the {hours:g} hours of max_hours with {self.left.total()} shards left; the "
+                "next run goes on there"
+            )
+        return None
+
+    def _finish(
+        self, futures: list[PrefectFuture[Any]], take: Callable[[ShardReport], None]
+    ) -> list[Exception]:
+        """Waits for tasks and takes their results; returns the exceptions of those that failed."""
+        problems: list[Exception] = []
+        for future in futures:
+            try:
+                take(future.result())
+            except Exception as error:
+                problems.append(error)
+        return problems
+
+
+def _next_done(futures: list[PrefectFuture[Any]]) -> PrefectFuture[Any]:
+    """The next that is done. Looks up now and then: not every kernel wakes this thread for a signal."""
+    while True:
+        try:
+            return next(iter(as_completed(futures, timeout=_LOOK_UP_S)))
+        except TimeoutError:
+            continue
+
+
+def _save(
+    run: Run,
+    prepared: Prepared,
+    work: _Work | None,
+    status: str,
+    report: ShardReport,
+    error: BaseException | None,
+) -> None:
+    message = f"{type(error).__name__}: {error}".removesuffix(": ") if error else None
+    details = work.shop.engine.details() if work and work.shop else None
+    run.save(prepared.tables, status, report, message, details)
