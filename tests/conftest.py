@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
@@ -19,6 +20,27 @@ from reprocensus.storage.remote import S3Storage
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 SAMPLES = ROOT / "samples" / "manifest.jsonl"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with the real vLLM are skipped where it is not installed, unless it is required."""
+    if find_spec("vllm") is None and not vllm_required():
+        for item in items:
+            if item.get_closest_marker("vllm"):
+                item.add_marker(pytest.mark.skip(reason="needs the real vLLM: make test-vllm"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Where the real vLLM is required, a skipped test is no test."""
+    if vllm_required() and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, where the real vLLM is required: {report.longrepr}"
+
+
+def vllm_required() -> bool:
+    """Whether `make test-vllm` runs the tests."""
+    return os.environ.get("REPROCENSUS_TEST_VLLM") == "required"
 
 
 @pytest.fixture(scope="session")
