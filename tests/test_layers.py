@@ -21,6 +21,7 @@ COMMANDS = (
     "operate",
     "review",
     "site",
+    "sizing",
     "statistics",
 )
 #: Lower layers first. A module may import from its own layer and those below.
@@ -41,6 +42,7 @@ LAYERS = [
         "instructions",
         "domains",
         "calibration",
+        "sizing",
     },
     {"schemas", "migrations", "settings", "request", "workers"},
     {"storage", "layout", "tables", "state", "rows", "metrics"},

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from reprocensus.errors import SchemaError, UsageError
 from reprocensus.keys import digest
+from reprocensus.sizing import Serving
 from reprocensus.variables import Variable, parse_variable
 
 _SCALARS: dict[str, pa.DataType] = {
@@ -159,3 +160,12 @@ def _table(folder: Path, name: str) -> TableSchema:
 def load_tables() -> tuple[TableSchema, ...]:
     """Every table's schema, by name."""
     return tuple(load_table(p.stem) for p in sorted((schemas_folder() / "tables").glob("*.toml")))
+
+
+def load_serving() -> Serving:
+    """Open models and GPUs with what is assumed of them. Raises `SchemaError` if the file is wrong or missing."""
+    path = schemas_folder() / "serving.toml"
+    try:
+        return TypeAdapter(Serving).validate_python(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise SchemaError(f"{path.name}: {error}") from error

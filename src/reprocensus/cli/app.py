@@ -11,7 +11,19 @@ import typer
 
 from reprocensus import __version__
 from reprocensus.census import Prepared, prepare
-from reprocensus.cli import analysis, audit, bench, imports, listing, operate, review, show, site, statistics
+from reprocensus.cli import (
+    analysis,
+    audit,
+    bench,
+    imports,
+    listing,
+    operate,
+    review,
+    show,
+    site,
+    sizing,
+    statistics,
+)
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
@@ -211,6 +223,7 @@ def variables(as_json: JsonOption = False) -> None:
 
 analysis.add_to(app)
 imports.add_to(app)
+sizing.add_to(app)
 audit.add_to(app)
 review.add_to(app)
 statistics.add_to(app)
