@@ -122,6 +122,9 @@ class Settings(BaseSettings):
         default_factory=lambda: {"chat_template_kwargs": {"enable_thinking": False}},
         description="what else stands in every request's body, as JSON",
     )
+    vllm_engine: dict[str, Any] = Field(
+        default_factory=dict, description="arguments of vLLM's engine for vllm-offline, as JSON, over our own"
+    )
     calibration: str | None = Field(None, description="file that makes confidences of label probabilities")
     s3_endpoint: str | None = Field(None, description="URL of an S3-compatible server; AWS when unset")
     s3_key: SecretStr | None = Field(None, description="S3 access key; the usual AWS chain when unset")

@@ -14,7 +14,7 @@ import msgspec
 
 from reprocensus.errors import EngineAwayError, EngineError, JudgeError
 from reprocensus.keys import digest
-from reprocensus.llm.chat import ChatReply, ChatRequest, Counters, Message, ServerFacts, Token
+from reprocensus.llm.chat import FIXED, ChatReply, ChatRequest, Counters, Message, ServerFacts, Token
 from reprocensus.llm.engine import LlmEngine
 from reprocensus.llm.options import calibrations_of, options_of
 from reprocensus.settings import Settings
@@ -29,7 +29,6 @@ _TOO_LONG: Final = re.compile(
     r"max_model_len|max_tokens.{0,40}too large",
     re.IGNORECASE,
 )
-_FIXED: Final = (Message("system", "Fixed."), Message("user", "A turtle <b>walks</b>."))
 
 
 class _Details(msgspec.Struct):
@@ -160,7 +159,7 @@ class VllmServer:
         caches = _labels(await self._metrics(), "vllm:cache_config_info")
         cache = caches[0] if caches else {}
         version = await self._look("/version")
-        tokens = await self._tokenized(_FIXED)
+        tokens = await self._tokenized(FIXED)
         return ServerFacts(
             model=served.id,
             revision=settings.vllm_revision,

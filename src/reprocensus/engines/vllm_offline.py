@@ -5,6 +5,7 @@ engine starts, never before: that takes many seconds.
 """
 
 import asyncio
+import gc
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,9 @@ class VllmModel:
         llm, self._llm = self._llm, None
         if llm is not None:
             llm.shutdown()
+            del llm
+            # Its own tasks refer to it; found as the interpreter ends, it would complain about that.
+            gc.collect()
         self._side.shutdown()
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -75,12 +79,11 @@ class VllmModel:
                 "too_long",
                 f"{len(ids)} tokens and {request.sampling.max_tokens} of an answer exceed the context of {context}",
             )
-        prompt: dict[str, Any] = {"prompt_token_ids": ids}
-        if request.salt:
-            prompt["cache_salt"] = request.salt
         final = None
         try:
-            async for output in llm.generate(prompt, _sampling(request), f"r{next(self._names)}"):
+            async for output in llm.generate(
+                _prompt(ids, request.salt), _sampling(request), f"r{next(self._names)}"
+            ):
                 final = output
         except Exception as error:
             raise self._failed(error) from error
@@ -210,8 +213,9 @@ def engine_arguments(settings: Settings) -> dict[str, Any]:
         "max_model_len": settings.vllm_context,
         "seed": settings.vllm_seed,
         "enable_prefix_caching": not settings.vllm_exact,
-        # The default, xgrammar, lets control characters into bounded strings and knows no escapes there.
-        "structured_outputs_config": {"backend": "guidance"},
+        # The default, xgrammar, lets control characters into bounded strings and knows no escapes there. Blanks
+        # between JSON's words cost tokens, and some models do not end with them.
+        "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
         "max_logprobs": max(20, settings.vllm_top_logprobs),
         "disable_log_stats": False,
     } | settings.vllm_engine
@@ -225,6 +229,12 @@ def missing() -> str:
         "vllm-offline needs vLLM, which is not installed here: pip install 'reprocensus[vllm]' in an environment "
         "of its own on a machine with a GPU, or ask a server with the engine vllm"
     )
+
+
+def _prompt(ids: list[int], salt: str) -> Any:
+    from vllm.inputs.engine import tokens_input
+
+    return tokens_input(ids, cache_salt=salt or None)
 
 
 def _sampling(request: ChatRequest) -> Any:
@@ -277,9 +287,13 @@ def _devices(number: int) -> tuple[str, ...]:
 def create(settings: Settings) -> LlmEngine:
     """The engine as the settings want it. Raises `EngineError` if they do not say which model."""
     if not settings.vllm_model:
-        raise EngineError("vllm-offline needs REPROCENSUS_VLLM_MODEL: a model's folder or its name on the hub")
+        raise EngineError(
+            "vllm-offline needs REPROCENSUS_VLLM_MODEL: a model's folder or its name on the hub"
+        )
     if not settings.vllm_context:
-        raise EngineError("vllm-offline needs REPROCENSUS_VLLM_CONTEXT: tokens of prompt and answer, such as 65536")
+        raise EngineError(
+            "vllm-offline needs REPROCENSUS_VLLM_CONTEXT: tokens of prompt and answer, such as 65536"
+        )
     return LlmEngine(
         "vllm-offline", lambda: VllmModel(settings), options_of(settings), calibrations_of(settings)
     )

@@ -6,7 +6,7 @@ nothing of papers and variables. `LlmEngine` (`llm/engine.py`) knows nothing of 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,10 @@ class Message:
 
     role: Literal["system", "user"]
     content: str
+
+
+#: The conversation whose tokens tell one tokenizer and chat template from another.
+FIXED: Final = (Message("system", "Fixed."), Message("user", "A turtle <b>walks</b>."))
 
 
 @dataclass(frozen=True, slots=True)
