@@ -17,7 +17,7 @@ CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test test-vllm check bench fuzz clean FORCE
+.PHONY: help run test test-vllm gpu-check check bench fuzz clean FORCE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 # An environment names its checkout by absolute path: in a copied or moved checkout it is made anew.
@@ -40,6 +40,9 @@ test: $(VENV)/installed-test  ## run the tests; ARGS go to pytest
 
 test-vllm: $(VLLM)/installed  ## run the tests that need the real vLLM, on this machine's processors
 	@REPROCENSUS_TEST_VLLM=required $(VLLM)/bin/python -m pytest -m vllm $(ARGS)
+
+gpu-check: $(if $(GPU_PYTHON),,$(VENV)/installed)  ## measure papers an hour on this GPU, with GPU_PYTHON's vLLM; skips where there is none
+	@$(or $(GPU_PYTHON),$(BIN)/python) infra/vllm/gpu_check.py $(ARGS)
 
 check: $(VENV)/installed-dev  ## lint, check the formatting, the types and the files of infra/
 	@$(BIN)/ruff check .

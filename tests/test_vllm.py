@@ -15,7 +15,7 @@ from conftest import ROOT, SAMPLES, SHARED, Command
 from reprocensus.engines import vllm as http
 from reprocensus.engines import vllm_offline as offline
 from reprocensus.llm.chat import ChatReply, ChatRequest
-from tiny_model import make_tiny_model
+from random_model import make_tiny_model
 from vllm_server import BLOCK, CONTEXT, ENVIRONMENT, KV_CACHE_BYTES, STRUCTURED, Server
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1500)]

@@ -1,4 +1,4 @@
-"""A language model small enough for a processor: 0.56 million parameters, random, 1 MB. It says nothing sensible.
+"""A language model small enough for a processor: 0.56 million parameters, random, 1 MB. It talks nonsense.
 
 Tokenizer, chat template and configuration are those of a real one in kind: byte-level BPE, ChatML, Llama.
 """
