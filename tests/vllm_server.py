@@ -24,7 +24,7 @@ CONTEXT = 4096
 BLOCK = 32
 KV_CACHE_BYTES = 64 * 2**20
 STRUCTURED = '{"backend": "guidance", "disable_any_whitespace": true}'
-_PATIENCE_S = 420
+_PATIENCE_S = 900
 
 
 class Server:

@@ -191,7 +191,7 @@ def _load(settings: Settings) -> Any:
     if settings.vllm_exact:
         os.environ["VLLM_BATCH_INVARIANT"] = "1"
     if why := missing():
-        raise EngineError(why)
+        raise EngineError(f"vllm-offline: {why}")
     try:
         from vllm import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -222,12 +222,12 @@ def engine_arguments(settings: Settings) -> dict[str, Any]:
 
 
 def missing() -> str:
-    """Why the engine cannot run here, and what to do; empty where vLLM is installed."""
+    """What is not installed here that it needs, and how to get it; empty where vLLM is."""
     if find_spec("vllm") is not None:
         return ""
     return (
-        "vllm-offline needs vLLM, which is not installed here: pip install 'reprocensus[vllm]' in an environment "
-        "of its own on a machine with a GPU, or ask a server with the engine vllm"
+        "vLLM is not installed here: pip install 'reprocensus[vllm]' on a machine with a GPU, in an environment "
+        "of its own, or ask a server with the engine vllm"
     )
 
 
