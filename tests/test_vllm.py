@@ -1,10 +1,15 @@
-"""The real vLLM with a tiny random model, on processors: `make test-vllm`. What it says is nonsense, in bounds."""
+"""The real vLLM with a tiny random model, on processors: `make test-vllm`. It talks nonsense."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +17,11 @@ import polars as pl
 import pytest
 
 from conftest import ROOT, SAMPLES, SHARED, Command
+from random_model import make_tiny_model
 from reprocensus.engines import vllm as http
 from reprocensus.engines import vllm_offline as offline
 from reprocensus.llm.chat import ChatReply, ChatRequest
-from random_model import make_tiny_model
+from test_flows import processes_with, wait_for
 from vllm_server import BLOCK, CONTEXT, ENVIRONMENT, KV_CACHE_BYTES, STRUCTURED, Server
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -256,3 +262,67 @@ def test_a_server_that_dies_is_waited_for_when_it_is_back(
     check_outcomes(tmp_path / "s", tap, papers)
     assert len(tap.asked) > len(tap.replies), "nothing was under way when the server was killed"
     assert the_run(tmp_path / "s")["status"].startswith("completed")
+
+
+def test_a_model_in_process_that_dies_is_started_again(
+    in_process: dict[str, str], tmp_path: Path, reprocensus: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill() -> None:
+        for child in active_children():
+            os.kill(child.pid or 0, signal.SIGKILL)
+
+    tap = Tap(on_reply=lambda n: kill() if n == 5 else None).on(monkeypatch, offline.VllmModel)
+    arguments = ["run", f"manifest:{SAMPLES}", "--limit", "3", "--engine", "vllm-offline", "--store", "s"]
+    done = reprocensus(*arguments, **in_process)
+    assert done.returncode in (0, 1), done.stderr
+    assert len(judged(tmp_path / "s")) == 3 * 9
+    assert len(tap.asked) > len(tap.replies) >= 5
+
+
+def test_no_model_outlives_a_run_that_is_killed(in_process: dict[str, str], tmp_path: Path, api: str) -> None:
+    """A GPU whose memory a forgotten process holds is no good to the next run."""
+    mark = f"vllm-{os.getpid()}"
+    command = [sys.executable, "-m", "reprocensus", "run", f"manifest:{SAMPLES}", "--engine", "vllm-offline"]
+    process = subprocess.Popen(
+        [*command, "--store", str(tmp_path / "s")],
+        env={**os.environ, **in_process, "REPROCENSUS_TEST_MARK": mark},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: any("EngineCore" in p for p in processes_with(mark)) or process.poll() is not None, 600)
+    process.kill()
+    assert process.wait(30) == -signal.SIGKILL
+    wait_for(lambda: not processes_with(mark), 120)
+
+
+def test_gpu_check_measures(tmp_path: Path) -> None:
+    """On a processor with the tiny model, so that the script runs before it meets a GPU."""
+    script, out = ROOT / "infra" / "vllm" / "gpu_check.py", tmp_path / "report"
+    command = [
+        sys.executable,
+        str(script),
+        "--cpu",
+        "--papers",
+        "4",
+        "--at-once",
+        "1",
+        "4",
+        "--out",
+        str(out),
+    ]
+    done = subprocess.run(
+        [*command, "--answer", "20"],
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    report = json.loads((out / "gpu-check.json").read_text("utf-8"))
+    assert [row["papers_at_once"] for row in report["settings"]] == [1, 4]
+    for row in report["settings"]:
+        assert (row["papers"], row["requests"]) == (4, 4 * 9)
+        assert row["output_tokens"] <= 20 * row["requests"]
+        assert row["papers_an_hour"] == pytest.approx(3600 * 4 / row["seconds"], rel=0.01)
+        assert row["sharable_share"] >= row["cached_share"] >= 0.8 * row["sharable_share"] > 0.5
+    assert "| 4 |" in (out / "gpu-check.md").read_text("utf-8")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from chat_server import Body, ChatServer, Told, chat_server, good, question_of
 
+from chat_server import Body, ChatServer, Told, chat_server, good, question_of
 from injected import RICH, _document
 from reprocensus.engines.vllm import create
 from reprocensus.errors import EngineError, EngineLostError, EngineStoppedError, JudgeError
@@ -243,7 +243,10 @@ def test_papers_in_flight_are_limited_by_their_tokens() -> None:
     ("settings", "problem"),
     [
         ({"vllm_model": "other"}, "not other; see REPROCENSUS_VLLM_MODEL"),
-        ({"vllm_context": 200_000}, "its context is 100000 tokens, not 200000: lower REPROCENSUS_VLLM_CONTEXT"),
+        (
+            {"vllm_context": 200_000},
+            "its context is 100000 tokens, not 200000: lower REPROCENSUS_VLLM_CONTEXT",
+        ),
         ({"vllm_key": "wrong"}, "REPROCENSUS_VLLM_KEY"),
     ],
 )

@@ -3,8 +3,8 @@
     make gpu-check ARGS="--papers 48 --at-once 8 24 48"
 
 Needs a GPU, vLLM and reprocensus in one Python (GPU_PYTHON of `make`), and no network: configuration and
-tokenizer are written here, the weights are random. So what the model answers is nonsense; each answer is as long
-as `--answer` says, which is what real ones have. Papers are read from PDFs, the samples if nothing else is said.
+tokenizer are written here, the weights are random. What the model answers is nonsense, and as long as
+`--answer` says, which is what real answers have. Papers are read from PDFs, the samples if none are named.
 Writes gpu-check.json and gpu-check.md. Where there is no GPU or no vLLM it says so and ends well.
 """
 
@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import random_model
-
 from reprocensus.engines.vllm_offline import VllmModel
 from reprocensus.excerpt import ranking_words
 from reprocensus.extract.workers import ExtractPool
@@ -51,7 +50,7 @@ LARGE: dict[str, Any] = {
     "vocab_size": 128256,
     "tie_word_embeddings": False,
 }
-#: The share of a text's tokens that a tokenizer of few tokens needs more does not matter: it is trained on these.
+#: Tokens that are trained on the papers themselves, so few are needed.
 TRAINED = 32_000
 
 
@@ -124,16 +123,18 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--folder", type=Path, default=ROOT / "samples" / "papers", help="PDFs, however deep")
     parser.add_argument("--papers", type=int, default=48, help="how many; the folder's again and again")
     parser.add_argument("--at-once", type=int, nargs="+", default=[8, 24, 48], help="papers in flight")
     parser.add_argument("--answer", type=int, default=60, help="tokens of each answer")
     parser.add_argument("--context", type=int, default=65_536)
     parser.add_argument("--engine", type=json.loads, default={}, help="arguments of vLLM's engine, as JSON")
-    parser.add_argument("--tflops", type=float, help="sustained TFLOP/s; of known GPUs their data sheet's share")
+    parser.add_argument("--tflops", type=float, help="sustained TFLOP/s [default: by the data sheet]")
     parser.add_argument("--out", type=Path, default=Path("gpu-check"), help="folder of the report")
-    parser.add_argument("--cpu", action="store_true", help="try the script itself: a tiny model on a processor")
+    parser.add_argument("--cpu", action="store_true", help="try the script: a tiny model on a processor")
     return parser
 
 
@@ -180,7 +181,9 @@ def _write_model(folder: Path, papers: Sequence[Document], *, tiny: bool) -> Mod
         "vocabulary": "vocab_size",
         "tied": "tie_word_embeddings",
     }
-    return Model(name="tiny" if tiny else "Llama-3.1-8B", **{ours: config[its] for ours, its in names.items()})
+    return Model(
+        name="tiny" if tiny else "Llama-3.1-8B", **{ours: config[its] for ours, its in names.items()}
+    )
 
 
 def _settings(folder: Path, options: argparse.Namespace) -> Settings:
@@ -301,11 +304,12 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines = [
         f"# {report['model']}, random weights, on {report['device']}",
         "",
-        f"{report['server']['software']}, {report['server']['dtype']}, answers of {report['answer_tokens']} tokens; "
-        f"started in {report['start_seconds']} s. The floor is the least FLOP at "
+        f"{report['server']['software']}, {report['server']['dtype']}, "
+        f"answers of {report['answer_tokens']} tokens; started in {report['start_seconds']} s. "
+        "The floor is the least FLOP at "
         + (f"{rate:,.0f} TFLOP/s." if rate else "a rate that is not known for this device."),
         "",
-        "| papers at once | papers/h | cached of prompt | of that sharable | TFLOP/s done | of the floor's speed |",
+        "| papers at once | papers/h | cached of prompt | sharable of it | TFLOP/s | of the floor's speed |",
         "|---|---|---|---|---|---|",
     ]
     for row in report["settings"]:

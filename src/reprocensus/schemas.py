@@ -163,7 +163,7 @@ def load_tables() -> tuple[TableSchema, ...]:
 
 
 def load_serving() -> Serving:
-    """Open models and GPUs with what is assumed of them. Raises `SchemaError` if the file is wrong or missing."""
+    """Open models and GPUs with what is assumed of them. Raises `SchemaError` if the file is wrong."""
     path = schemas_folder() / "serving.toml"
     try:
         return TypeAdapter(Serving).validate_python(tomllib.loads(path.read_text("utf-8")))

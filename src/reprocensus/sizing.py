@@ -1,7 +1,8 @@
 """What judging a paper costs a GPU, by arithmetic: FLOP, KV cache, and the floors of time that follow. Pure.
 
-A floor is what no software can beat on that hardware; what is reached of it is measured (`infra/gpu_check.py`).
-The arithmetic is that of Kaplan et al. 2020 (arXiv 2001.08361): two FLOP a parameter and token, and attention.
+A floor is what no software can beat on that hardware; `make gpu-check` measures what is reached of it.
+The arithmetic is that of Kaplan et al. 2020 (arXiv 2001.08361): two FLOP a parameter and token, and
+attention, here only over what stands before a token.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ _HOUR_S = 3600
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A decoder's sizes. With `experts`, `intermediate` is that of one, and a token goes through some of them."""
+    """A decoder's sizes. With `experts`, `intermediate` is that of one, and tokens go through some."""
 
     name: str
     hidden: int
@@ -67,7 +68,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU by its data sheet: dense TFLOP/s, memory in GB (10^9 bytes), memory's TB/s, US dollars an hour."""
+    """A GPU by its data sheet: dense TFLOP/s, memory in GB (10^9 bytes), its TB/s, US dollars an hour."""
 
     name: str
     memory_gb: float
@@ -83,7 +84,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked about a paper: its tokens, how many questions, of how many tokens each, answers likewise."""
+    """What is asked about a paper: its tokens, the questions, tokens of each, tokens of each answer."""
 
     paper: int = 12_000
     questions: int = 9
@@ -143,10 +144,10 @@ def floor(model: Model, load: Load, tflop_s: float, tb_s: float) -> Floor:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one GPU makes of a model. `papers_in_flight`: how many fit into the KV cache; 0: it does not run there.
+    """What one GPU makes of a model.
 
-    `expected`: papers an hour; of what one after the other and reading the weights come to, the share that real
-    serving reaches.
+    `papers_in_flight`: how many fit into the KV cache; 0: it does not run there. `expected`: papers an hour;
+    of what reading, answering and loading the weights come to, the share that real serving reaches.
     """
 
     model: Model
@@ -177,7 +178,7 @@ class Assumptions:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What may serve: open models, GPUs, and what is assumed of them. `census_usd_a_paper` is to be undercut."""
+    """What may serve: open models, GPUs, and what is assumed of them. `census_usd_a_paper`: to undercut."""
 
     models: tuple[Model, ...]
     gpus: tuple[Gpu, ...]
@@ -192,7 +193,7 @@ class Serving:
 def estimate(
     model: Model, gpu: Gpu, precision: Precision, load: Load, assumed: Assumptions, price: float | None = None
 ) -> Estimate:
-    """What one GPU makes of a model at this precision; `price` in US dollars an hour instead of the GPU's own."""
+    """What one GPU makes of a model; `price`: US dollars an hour instead of the GPU's own."""
     weights = model.parameters * WEIGHT_BYTES[precision] / 1e9
     active = (model.active_parameters + model.head_parameters) * WEIGHT_BYTES[precision] / 1e9
     kv = (load.paper + load.questions * load.each) * model.kv_bytes / 1e9

@@ -63,8 +63,9 @@ def estimate(
         return
     show.console().print(_table(shown, serving.census_usd_a_paper))
     typer.echo(
-        f"floor/h: papers an hour that the hardware cannot exceed, reading and answering one after the other. "
-        f"expected/h: {serving.assumed.reached:.0%} of that. of the census': of its {serving.census_usd_a_paper} USD a paper."
+        "floor/h: papers an hour that the hardware cannot exceed: reading, then answering.\n"
+        f"expected/h: {serving.assumed.reached:.0%} of that, with the weights read for each token.\n"
+        f"of the census': of the {serving.census_usd_a_paper} USD that it paid for a paper."
     )
 
 

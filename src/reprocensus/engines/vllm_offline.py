@@ -77,7 +77,7 @@ class VllmModel:
         if len(ids) + request.sampling.max_tokens > context:
             raise JudgeError(
                 "too_long",
-                f"{len(ids)} tokens and {request.sampling.max_tokens} of an answer exceed the context of {context}",
+                f"{len(ids)} tokens of prompt and {request.sampling.max_tokens} of answer exceed {context}",
             )
         final = None
         try:
@@ -199,8 +199,9 @@ def _load(settings: Settings) -> Any:
         llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**engine_arguments(settings)))
     except Exception as error:
         raise EngineError(
-            f"vllm-offline cannot start {settings.vllm_model} ({type(error).__name__}: {error}): vLLM's messages "
-            "stand above this one; REPROCENSUS_VLLM_CONTEXT and REPROCENSUS_VLLM_ENGINE set what it is started with"
+            f"vllm-offline cannot start {settings.vllm_model} ({type(error).__name__}: {error}): vLLM's "
+            "messages stand above this one; it is started with REPROCENSUS_VLLM_CONTEXT and "
+            "REPROCENSUS_VLLM_ENGINE"
         ) from error
     return llm
 
@@ -213,8 +214,8 @@ def engine_arguments(settings: Settings) -> dict[str, Any]:
         "max_model_len": settings.vllm_context,
         "seed": settings.vllm_seed,
         "enable_prefix_caching": not settings.vllm_exact,
-        # The default, xgrammar, lets control characters into bounded strings and knows no escapes there. Blanks
-        # between JSON's words cost tokens, and some models do not end with them.
+        # The default, xgrammar, lets control characters into bounded strings and knows no escapes there.
+        # Blanks between JSON's words cost tokens, and some models do not end with them.
         "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
         "max_logprobs": max(20, settings.vllm_top_logprobs),
         "disable_log_stats": False,
@@ -226,8 +227,8 @@ def missing() -> str:
     if find_spec("vllm") is not None:
         return ""
     return (
-        "vLLM is not installed here: pip install 'reprocensus[vllm]' on a machine with a GPU, in an environment "
-        "of its own, or ask a server with the engine vllm"
+        "vLLM is not installed here: pip install 'reprocensus[vllm]' on a machine with a GPU, in an "
+        "environment of its own, or ask a server with the engine vllm"
     )
 
 
