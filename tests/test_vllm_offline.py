@@ -42,7 +42,5 @@ def test_what_vllm_is_started_with() -> None:
     assert found["structured_outputs_config"]["backend"] == "guidance"
     exact = engine_arguments(SETTINGS.model_copy(update={"vllm_exact": True}))
     assert exact["enable_prefix_caching"] is False
-    own = engine_arguments(
-        SETTINGS.model_copy(update={"vllm_engine": {"seed": 7, "tensor_parallel_size": 2}})
-    )
+    own = engine_arguments(SETTINGS.model_copy(update={"vllm_engine": {"seed": 7, "block_size": 64}}))
     assert (own["seed"], own["block_size"]) == (7, 64)
