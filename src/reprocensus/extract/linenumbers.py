@@ -11,6 +11,7 @@ from reprocensus.extract.pages import Page, Row
 _WIDEST_NUMBER: Final = 40.0
 _MIN_NUMBERED: Final = 4
 _MANY_NUMBERED: Final = 15
+_DIGITS: Final = frozenset("0123456789")
 #: A line of text that MuPDF has put a number into that stands close behind or before it.
 _BEHIND: Final = re.compile(r"(.*[^\d ]) ?(\d{1,4})|(.*\d) (\d{1,4})")
 _BEFORE: Final = re.compile(r"(\d{1,4}) ?([^\d ].*)|(\d{1,4}) (\d.*)")
@@ -63,36 +64,38 @@ class _Joined(NamedTuple):
 
 def _part_lines(pages: list[Page]) -> None:
     """Take the numbers out of lines that MuPDF has put them into, and those in line with them, in place."""
-    for pattern, edge in ((_BEHIND, "x1"), (_BEFORE, "x0")):
-        joined = [_joined(page.rows, pattern) for page in pages]
-        known = {
-            round(float(getattr(column[0], edge)))
-            for page, found in zip(pages, joined, strict=True)
-            if len(found) >= _MANY_NUMBERED
-            for column in _columns(_numbered(page.rows, found), edge)
-            if _is_joined_column(page.rows, column, found, edge)
-        }
-        for page, found in zip(pages, joined, strict=True) if known else ():
+    for pattern, edge, at in ((_BEHIND, "x1", -1), (_BEFORE, "x0", 0)):
+        # Most lines neither end nor begin in a digit, which needs no regular expression.
+        digits = [[row for row in page.rows if row.text[at] in _DIGITS] for page in pages]
+        known: set[int] = set()
+        for page, rows in zip(pages, digits, strict=True):
+            if len(rows) < _MANY_NUMBERED or not _flush(rows, edge):
+                continue
+            found = _joined(rows, pattern)
+            for column in _columns([row for row in rows if id(row) in found or _is_number(row.text)], edge):
+                if _is_joined_column(page.rows, column, found, edge):
+                    known.add(round(float(getattr(column[0], edge))))
+        for page, rows in zip(pages, digits, strict=True) if known else ():
+            found = _joined(rows, pattern)
             for place in known:
                 _part(page, found, edge, place)
+
+
+def _flush(rows: list[Row], edge: str) -> bool:
+    """Whether many rows begin or end at one place."""
+    return max(Counter([int(getattr(row, edge)) for row in rows]).values()) >= _MANY_NUMBERED // 2
 
 
 def _joined(rows: list[Row], pattern: re.Pattern[str]) -> dict[int, _Joined]:
     """The lines that begin or end in a number, by `id(row)`."""
     found: dict[int, _Joined] = {}
-    at, number, words = (-1, 1, 0) if pattern is _BEHIND else (0, 0, 1)
+    number, words = (1, 0) if pattern is _BEHIND else (0, 1)
     for row in rows:
-        # Most lines neither end nor begin in a digit, which needs no regular expression.
-        if row.text[at].isdigit() and row.horizontal:
-            match = pattern.fullmatch(row.text)
-            if match is not None:
-                parts = match.groups()[:2] if match[1] is not None else match.groups()[2:]
-                found[id(row)] = _Joined(row, int(parts[number]), parts[words])
+        match = pattern.fullmatch(row.text) if row.horizontal else None
+        if match is not None:
+            parts = match.groups()[:2] if match[1] is not None else match.groups()[2:]
+            found[id(row)] = _Joined(row, int(parts[number]), parts[words])
     return found
-
-
-def _numbered(rows: list[Row], found: dict[int, _Joined]) -> list[Row]:
-    return [row for row in rows if id(row) in found or _is_number(row.text)]
 
 
 def _is_joined_column(rows: list[Row], column: list[Row], found: dict[int, _Joined], edge: str) -> bool:
@@ -111,7 +114,11 @@ def _is_joined_column(rows: list[Row], column: list[Row], found: dict[int, _Join
 
 def _part(page: Page, found: dict[int, _Joined], edge: str, place: int) -> None:
     """Take the numbers at a place that is known for them out of a page's lines."""
-    here = [row for row in _numbered(page.rows, found) if abs(float(getattr(row, edge)) - place) < 2]
+    here = [
+        row
+        for row in page.rows
+        if abs(float(getattr(row, edge)) - place) < 2 and (id(row) in found or _is_number(row.text))
+    ]
     lone = [row for row in here if id(row) not in found]
     digit = (lone[0].x1 - lone[0].x0) / len(lone[0].text) if lone else 0.0
     for row in here:

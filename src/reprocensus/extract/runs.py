@@ -73,7 +73,7 @@ def row_of(
             pulled = True
         if high:
             marks = True
-        if size > largest:
+        if size > largest:  # noqa: PLR1730 - calling `max` takes longer than all the rest
             largest = size
     if not letters:
         return None
