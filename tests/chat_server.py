@@ -1,12 +1,11 @@
 """An OpenAI-compatible server that answers as it is told: well, wrongly, late, half, or not at all.
 
-It counts tokens as words, keeps a prefix cache of whole prompts, and tells metrics under vLLM's names, so that an
-engine's accounting can be held against it. `python tests/chat_server.py PORT` runs one alone that answers well.
+It counts tokens as words, keeps a prefix cache of whole prompts, and tells metrics under vLLM's names, so
+that an engine's accounting can be held against it.
 """
 
 import asyncio
 import json
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,9 @@ BLOCK = 16
 
 @dataclass(frozen=True)
 class Told:
-    """What the server does with one request. `raw`: this is the body, whatever it is; `half`: of it is sent."""
+    """What the server does with one request. `raw`: this is the body, whatever it is; `half`: of it is
+    sent.
+    """
 
     text: str | None = None
     status: int = 200
@@ -204,10 +205,9 @@ class ChatServer:
         cached, chain = 0, hash(salt)
         for start in range(0, len(words) - BLOCK, BLOCK):
             chain = hash((chain, tuple(words[start : start + BLOCK])))
-            if chain in self._seen:
+            if self.prefix_caching and chain in self._seen:
                 cached += BLOCK
-            if self.prefix_caching:
-                self._seen.add(chain)
+            self._seen.add(chain)
         return cached
 
 
@@ -221,12 +221,3 @@ def chat_server(
         yield server
     finally:
         server.stop()
-
-
-if __name__ == "__main__":
-    alone = ChatServer()
-    alone.keeps_bodies = False
-    alone._port = int(sys.argv[1])
-    alone.start()
-    print(alone.url, flush=True)
-    threading.Event().wait()

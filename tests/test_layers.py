@@ -16,6 +16,7 @@ COMMANDS = (
     "audit",
     "bench",
     "dialogue",
+    "engines",
     "imports",
     "listing",
     "operate",

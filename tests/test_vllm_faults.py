@@ -1,10 +1,13 @@
-"""What a server may do to a request, and what becomes of it: the vllm engine before a server that is told to."""
+"""What a server may do to a request, and what becomes of it: the vllm engine before a server that is told
+to.
+"""
 
 import asyncio
 import json
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from injected import RICH, _document
 from reprocensus.engines.vllm import create
 from reprocensus.errors import EngineError, EngineLostError, EngineStoppedError, JudgeError
 from reprocensus.llm.engine import LlmEngine
+from reprocensus.prompt import Quoting
 from reprocensus.records import Answer, Document
 from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings
@@ -319,3 +323,9 @@ def test_what_changes_answers_changes_the_models_name_and_nothing_else_does() ->
     ]
     assert len({name(), *others}) == 1 + len(others)
     assert name(vllm_revision="abc").startswith("m@abc ")
+
+
+@cache
+def engine_like(quoting: Quoting) -> LlmEngine:
+    """An engine that is never started."""
+    return create(Settings(vllm_model="m", vllm_context=8192, vllm_quoting=quoting.value))

@@ -91,6 +91,8 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
     """
     if request.workers:
         settings = settings.model_copy(update={"workers": request.workers})
+    if request.exact:
+        settings = settings.model_copy(update={"vllm_exact": True})
     variables = load_variables(request.variables)
     engine = create_engine(request.engine, settings)
     judging = Judging(variables, engine.name, engine.model, extractor_version(), engine.quoting)

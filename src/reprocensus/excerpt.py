@@ -4,10 +4,10 @@ All variables that read the same sections are shown the very same text, so that 
 paper that is too long is cut by this rule, and the excerpt says so:
 
 1. The front matter and the abstract stay (up to a quarter of the length).
-2. The rest is taken in passages of whole lines, about `PASSAGE` characters each, none across two sections.
-They
-   are ranked by how many different words of the variables' lists (`text.words` in their files) stand in them;
-   of equals the earlier one comes first.
+2. The rest is taken in passages of whole lines, about `PASSAGE` characters each, or a twelfth of the length
+if
+   that is less; none goes across two sections. They are ranked by how many different words of the variables'
+   lists (`text.words` in their files) stand in them; of equals the earlier one comes first.
 3. Passages are kept from the top of that list as long as they fit, shown in the paper's order, and a line
    `GAP` stands wherever something was left out.
 """
@@ -26,6 +26,7 @@ from reprocensus.variables import WORD, TextWanted
 VERSION: Final = "1"
 PASSAGE: Final = 1500
 GAP: Final = "[...]"
+_SHORTEST: Final = 200
 _FIRST: Final = (SectionKind.FRONT, SectionKind.ABSTRACT)
 #: With less than this the sections asked for are taken to be missed by extraction.
 _LEAST: Final = 40
@@ -128,9 +129,12 @@ def _cut(
     numbered: bool,
     limit: int,
 ) -> Excerpt:
+    size = max(_SHORTEST, min(PASSAGE, limit // 12))
     head = [span for kind, span in sections if kind in _FIRST]
-    passages = [p for kind, span in sections if kind not in _FIRST for p in _passages(paper.text, *span)]
-    kept = _fitting([p for span in head for p in _passages(paper.text, *span)], limit // 4)
+    passages = [
+        p for kind, span in sections if kind not in _FIRST for p in _passages(paper.text, *span, size)
+    ]
+    kept = _fitting([p for span in head for p in _passages(paper.text, *span, size)], limit // 4)
     exact = frozenset(word for word in words if not word.endswith("*"))
     beginnings = tuple(word[:-1] for word in words if word.endswith("*"))
     ranked = sorted(passages, key=lambda span: (-_rank(paper.text[slice(*span)], exact, beginnings), span))
@@ -159,11 +163,11 @@ def _fitting(spans: Sequence[Span], room: int) -> list[Span]:
     return kept
 
 
-def _passages(text: str, start: int, end: int) -> Iterable[Span]:
-    """Whole lines together up to `PASSAGE` characters; a longer line is broken."""
+def _passages(text: str, start: int, end: int, size: int) -> Iterable[Span]:
+    """Whole lines together up to `size` characters; a longer line is broken."""
     first = start
     while first < end:
-        last = min(first + PASSAGE, end)
+        last = min(first + size, end)
         if last < end:
             line_end = text.rfind("\n", first, last)
             blank = text.rfind(" ", first, last)

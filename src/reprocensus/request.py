@@ -33,6 +33,9 @@ class RunRequest(BaseModel):
     workers: int | None = Field(None, ge=1, description="worker processes; one a processor if empty")
     shard_size: int | None = Field(None, ge=1, le=5000, description="papers in one unit of work")
     recheck: bool = Field(False, description="ask the network again for every PDF that the store has")
+    exact: bool = Field(
+        False, description="demand of a model's server that replies do not depend on what is asked beside"
+    )
     retry_failed: bool = Field(False, description="try papers again that failed for good")
     editions: tuple[str, ...] = Field(
         (), description="of what the sources list, only these editions, such as ICML/2016; all if empty"

@@ -34,6 +34,8 @@ class Run:
     run_id: str
     request: RunRequest
     judging: Judging
+    #: What else it was asked.
+    also: Mapping[str, Any] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def save(
@@ -56,7 +58,7 @@ class Run:
             "status": status,
             "engine": self.judging.engine,
             "model": self.judging.model,
-            "settings": self.request.model_dump_json(),
+            "settings": json.dumps({**self.request.model_dump(mode="json"), **self.also}),
             "prompts": [
                 {
                     "variable": v.name,

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
         1, ge=1, description="replicas behind the URL, each with a KV cache of its own"
     )
     vllm_price_per_hour: float | None = Field(None, ge=0, description="US dollars an hour of one GPU")
+    vllm_tokens_per_s: float | None = Field(
+        None, gt=0, description="tokens that one GPU reads or answers a second, for forecasts"
+    )
     vllm_context: int | None = Field(
         None, ge=512, description="longest prompt and answer in tokens; the server's when unset"
     )

@@ -15,6 +15,7 @@ from reprocensus.cli import (
     analysis,
     audit,
     bench,
+    engines,
     imports,
     listing,
     operate,
@@ -76,6 +77,10 @@ RetryOption = Annotated[
 RecheckOption = Annotated[
     bool, typer.Option("--recheck", help="ask the network again for every PDF that the store has")
 ]
+ExactOption = Annotated[
+    bool,
+    typer.Option("--exact", help="demand of a model's server that no reply depends on what is asked beside"),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -101,6 +106,7 @@ def run(
     saved: listing.ListingOption = None,
     accept_fewer: listing.AcceptOption = False,
     recheck: RecheckOption = False,
+    exact: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch, extract and judge what is not done yet, then write tables and statistics.
@@ -124,6 +130,7 @@ def run(
         saved,
         accept_fewer,
         recheck,
+        exact,
     )
     if code := _start(request, as_json):
         raise typer.Exit(code)
@@ -148,6 +155,7 @@ def plan(
     saved: listing.ListingOption = None,
     accept_fewer: listing.AcceptOption = False,
     recheck: RecheckOption = False,
+    exact: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would fetch, extract and judge, and do none of it."""
@@ -168,13 +176,22 @@ def plan(
         saved,
         accept_fewer,
         recheck,
+        exact,
     )
     prepared = prepare(request, settings)
     _tell(prepared)
     if as_json:
-        print(json.dumps({**prepared.plan.counts(), "listings": _listings(prepared)}))
+        print(
+            json.dumps(
+                {
+                    **prepared.plan.counts(),
+                    "listings": _listings(prepared),
+                    "forecast": engines.forecast_as_json(prepared),
+                }
+            )
+        )
     else:
-        show.print_lines(show.plan_lines(prepared.plan))
+        show.print_lines([*show.plan_lines(prepared.plan), *engines.forecast_lines(prepared)])
     if prepared.gathered.failed:
         raise typer.Exit(1)
 
@@ -222,6 +239,7 @@ def variables(as_json: JsonOption = False) -> None:
 
 
 analysis.add_to(app)
+engines.add_to(app)
 imports.add_to(app)
 sizing.add_to(app)
 audit.add_to(app)
@@ -265,6 +283,7 @@ def _request(
     saved: list[str] | None,
     accept_fewer: bool,
     recheck: bool,
+    exact: bool,
 ) -> RunRequest:
     if not sources and not Path(DEFAULT_SOURCE.partition(":")[2]).exists():
         raise UsageError("no samples/ here; name a SOURCE: an edition, manifest:FILE or dir:FOLDER")
@@ -288,6 +307,7 @@ def _request(
         listing=tuple(saved or ()),
         accept_fewer=accept_fewer,
         recheck=recheck,
+        exact=exact,
     )
 
 

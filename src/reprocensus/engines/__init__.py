@@ -27,6 +27,17 @@ class EngineDetails:
     prefix_hit_rate: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `ok` is None where it could not be told; `needed`: no run without it."""
+
+    name: str
+    ok: bool | None
+    found: str
+    advice: str = ""
+    needed: bool = True
+
+
 class Engine(Protocol):
     """Answers questions about papers. Used as a context manager, from several threads at once."""
 
@@ -62,6 +73,10 @@ class Engine(Protocol):
     def stop(self) -> None:
         """Ends what is under way, because the run ends; `ask` raises from now on. From any thread."""
         return  # an empty body would make it abstract
+
+    def look(self, *, thorough: bool) -> Sequence[Check]:
+        """Whether it can judge, found out without starting a run; at some cost if `thorough`."""
+        return ()
 
     def details(self) -> EngineDetails:
         """What a run keeps of it, as known by now."""

@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
+from reprocensus.engines import Check
 from reprocensus.errors import JudgeError
 from reprocensus.llm.chat import Backend, ChatReply, ChatRequest, Counters, Message, Sampling, ServerFacts
 from reprocensus.llm.options import LlmOptions
@@ -25,17 +26,6 @@ _PREFIX_TIMES: Final = 24
 _CROWD: Final = 12
 #: A paper's front matter, a question and an answer need that many tokens at the least.
 _LEAST_CONTEXT: Final = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at. `ok` is None where it could not be told; `needed`: no run without it."""
-
-    name: str
-    ok: bool | None
-    found: str
-    advice: str = ""
-    needed: bool = True
 
 
 async def check_backend(backend: Backend, facts: ServerFacts, options: LlmOptions) -> AsyncIterator[Check]:

@@ -17,13 +17,13 @@ from typing import Any, Final, Self, TypeVar
 from typing_extensions import override
 
 from reprocensus.calibration import Calibrations
-from reprocensus.engines import Engine, EngineDetails
+from reprocensus.engines import Check, Engine, EngineDetails
 from reprocensus.errors import EngineAwayError, EngineError, EngineStoppedError, JudgeError
 from reprocensus.excerpt import ranking_words
 from reprocensus.llm.asking import Desk
 from reprocensus.llm.budget import TokenBudget
 from reprocensus.llm.chat import Backend, Counters, ServerFacts
-from reprocensus.llm.check import Check, check_backend
+from reprocensus.llm.check import check_backend
 from reprocensus.llm.meter import Meter
 from reprocensus.llm.options import LlmOptions
 from reprocensus.records import Answer, Document
@@ -119,6 +119,11 @@ class LlmEngine(Engine):
             self._loop.call_soon_threadsafe(self._stop)
 
     @override
+    def look(self, *, thorough: bool) -> Sequence[Check]:
+        """What is there, without waiting for it; with some tiny requests if `thorough`. See `Engine.look`."""
+        return asyncio.run(self._look_over(thorough))
+
+    @override
     def details(self) -> EngineDetails:
         """What a run keeps of it; see `Engine.details`."""
         if self._desk is None or self._facts is None:
@@ -147,6 +152,20 @@ class LlmEngine(Engine):
             "tries": options.tries,
             "ranking_words": list(self._words),
         }
+
+    async def _look_over(self, thorough: bool) -> Sequence[Check]:
+        backend = self._make_backend()
+        try:
+            await backend.start()
+            facts = await backend.facts()
+            there = Check("reachable", True, facts.software or "it answers")
+            if not thorough:
+                return [there, Check("model", True, facts.model)]
+            return [there, *[check async for check in check_backend(backend, facts, self.options)]]
+        except (EngineAwayError, EngineError) as error:
+            return [Check("reachable", False, str(error), "start it, or say where it is: docs/engines.md")]
+        finally:
+            await backend.close()
 
     async def _look(self) -> ServerFacts:
         backend = self._make_backend()

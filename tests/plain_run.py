@@ -1,0 +1,37 @@
+"""Runs what a flow runs, shard after shard, without Prefect: it starts in a tenth of the time.
+
+python tests/plain_run.py SOURCE [--retry-failed]
+"""
+
+import sys
+
+from reprocensus.census import prepare, running
+from reprocensus.outcome import ShardReport
+from reprocensus.publish import publish
+from reprocensus.request import RunRequest
+from reprocensus.settings import load_settings
+from reprocensus.shard import process_shard
+
+
+def plain_run(source: str, **request: object) -> str:
+    """Brings the store of the settings up to date; the run's id."""
+    settings = load_settings()
+    asked = {"sources": (source,), "engine": settings.engine, "store": settings.store, **request}
+    prepared = prepare(RunRequest.model_validate(asked), settings)
+    for edition in prepared.unpublished:
+        publish(prepared.tables, edition)
+    report, status = ShardReport(), "failed"
+    with running(prepared, lambda stage, outcome, n: None) as (run, shop):
+        try:
+            for shard in prepared.plan.shards(3):
+                report.add(process_shard(shard, shop))
+            status = "completed"
+        finally:
+            for edition in prepared.editions:
+                publish(prepared.tables, edition)
+            run.save(prepared.tables, status, report, None, shop.engine.details())
+    return run.run_id
+
+
+if __name__ == "__main__":
+    plain_run(sys.argv[1], retry_failed="--retry-failed" in sys.argv)
