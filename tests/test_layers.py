@@ -30,7 +30,7 @@ LAYERS = [
         "domains",
     },
     {"schemas", "migrations", "settings", "request", "workers"},
-    {"storage", "tables", "state", "rows", "metrics"},
+    {"storage", "layout", "leases", "tables", "state", "rows", "metrics"},
     {
         "sources",
         "listed",
@@ -142,7 +142,7 @@ def test_a_library_has_one_door(library: str) -> None:
 
 def test_parquet_is_written_in_one_module() -> None:
     writers = {name_of(p) for p in MODULES if {"write_table", "write_parquet", "ParquetWriter"} & words(p)}
-    assert writers == {"tables"}
+    assert writers == {"layout"}
 
 
 def words(path: Path) -> set[str]:

@@ -14,12 +14,13 @@ import pytest
 from conftest import ROOT
 from reprocensus import migrations
 from reprocensus.errors import SchemaError, StoreError
+from reprocensus.layout import first_version
 from reprocensus.publish import publish
 from reprocensus.records import Edition
 from reprocensus.schemas import load_table, load_tables
 from reprocensus.settings import Settings
 from reprocensus.storage import open_storage
-from reprocensus.tables import Tables, encode, frame_of, partition_path
+from reprocensus.tables import Tables, frame_of, partition_path
 from test_tables import document, paper, verdict
 
 OLD_STORE = Path(__file__).parent / "old" / "store-v1.zip"
@@ -225,7 +226,8 @@ def test_derived_tables_are_made_again(old: Tables, edit: Edit) -> None:
 def test_a_file_that_holds_another_table_is_refused(old: Tables) -> None:
     schema = load_table("papers")
     path = Path(old.storage.uri) / partition_path("verdicts", ICML)
-    path.write_bytes(encode(schema, frame_of(schema, [paper("p", 1)])))
+    rows = frame_of(schema, [paper("p", 1)]).to_arrow().cast(schema.arrow)
+    path.write_bytes(first_version(rows, migrations.stamp(schema)))
     with pytest.raises(StoreError, match="holds the table papers, not verdicts"):
         old.read("verdicts", ICML)
 

@@ -1,15 +1,16 @@
-"""Tables in Parquet: the one module that writes it.
+"""Tables: their partitions, and the journal that those are made from.
 
 A partition is one file, `tables/<table>/venue=<VENUE>/year=<YEAR>/<table>.parquet`, replaced whole by
-compare-and-set, so any reader with a plain glob sees either the old or the new one. What each run judged
+compare-and-set, so any reader with a plain glob sees either the old or the new one; `layout.py` has how one
+who has half read the old one can go on. What each run judged
 stays as immutable files in `journal/venue=<VENUE>/year=<YEAR>/<run>-<shard>-<table>.parquet`; a journaled
 table's partition is the fold of those: of two rows with one key the one recorded later stands. The
 partition's metadata names the files that are folded in, so a run killed at any point loses nothing (the
 next one folds what is left) and two runs that publish at once cannot drop each other's rows.
 """
 
-import io
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 import stamina
 
 from reprocensus.errors import StoreError, WriteConflictError
+from reprocensus.layout import first_version, next_version
 from reprocensus.migrations import conform, is_current, stamp, to_read, version_of
 from reprocensus.records import Edition
 from reprocensus.schemas import TableSchema, load_table
@@ -29,8 +31,6 @@ from reprocensus.storage import Storage
 
 _FOLDED = b"reprocensus.folded"
 _BASIS = b"reprocensus.basis"
-#: Small enough that some papers' texts can be read without all of them.
-_ROW_GROUP = 1_000
 Row = Mapping[str, Any]
 
 
@@ -82,15 +82,6 @@ def frame_of(table: TableSchema, rows: Iterable[Row]) -> pl.DataFrame:
     except UnicodeEncodeError:
         # File names and JSON can hold lone surrogates, Parquet cannot. Rare, so looked for only now.
         return _polars(pa.Table.from_pylist([_scrubbed(row) for row in plain], schema=table.arrow))
-
-
-def encode(table: TableSchema, frame: pl.DataFrame, metadata: Mapping[bytes, bytes] | None = None) -> bytes:
-    """A frame as a Parquet file with the table's schema, its name and version in the metadata."""
-    arrow = frame.select(column.name for column in table.columns).to_arrow().cast(table.arrow)
-    meta = {**stamp(table), **(metadata or {})}
-    sink = io.BytesIO()
-    pq.write_table(arrow.replace_schema_metadata(meta), sink, compression="zstd", row_group_size=_ROW_GROUP)
-    return sink.getvalue()
 
 
 class Tables:
@@ -148,7 +139,8 @@ class Tables:
         """The same of a frame with the table's columns."""
         if rows.height:
             path = f"journal/{partition_folder(edition)}/{run_id}-{shard}-{table}.parquet"
-            self.storage.create(path, encode(load_table(table), rows))
+            schema = load_table(table)
+            self.storage.create(path, first_version(_arrow(schema, rows), stamp(schema)))
 
     def journal(self, edition: Edition) -> list[JournalEntry]:
         """Every journal file of the edition, oldest run first."""
@@ -185,8 +177,9 @@ class Tables:
             WriteConflictError: it has been replaced since.
         """
         meta = {_FOLDED: json.dumps(partition.folded).encode(), _BASIS: partition.basis.encode()}
-        data = encode(load_table(table), partition.frame, meta)
-        self.storage.replace(partition_path(table, edition), data, partition.version)
+        self._replace(
+            partition_path(table, edition), load_table(table), partition.frame, meta, partition.version
+        )
 
     def update(self, table: str, edition: Edition, change: Callable[[Partition], Partition]) -> Partition:
         """Reads, changes and replaces the partition until nobody else came between.
@@ -207,8 +200,7 @@ class Tables:
         full = f"tables/{table}/{path}.parquet"
         for attempt in stamina.retry_context(on=WriteConflictError, attempts=10, wait_max=1.0, timeout=60):
             with attempt:
-                version = self.storage.version(full)
-                self.storage.replace(full, encode(schema, frame_of(schema, [row])), version)
+                self._replace(full, schema, frame_of(schema, [row]), {}, self.storage.version(full))
 
     def read_rows(self, table: str) -> pl.DataFrame:
         """All rows of an unpartitioned table."""
@@ -235,7 +227,7 @@ class Tables:
                 version = self.storage.version(path)
                 rows, meta = self._read(path, schema)
                 kept = {key: meta[key] for key in (_FOLDED, _BASIS) if key in meta}
-                self.storage.replace(path, encode(schema, _polars(rows), kept), version)
+                self._replace(path, schema, _polars(rows), kept, version)
 
     def reads_as_it_lies(self, table: str, path: str) -> bool:
         """Whether plain readers see in the file what `read_file` gives; looks at its footer alone."""
@@ -244,6 +236,25 @@ class Tables:
             version = version_of(schema, parquet.schema_arrow.metadata, path)
             to_read(schema, version, parquet.schema_arrow, None, path)
             return is_current(schema, version, parquet.schema_arrow)
+
+    def _replace(
+        self,
+        path: str,
+        schema: TableSchema,
+        frame: pl.DataFrame,
+        metadata: Mapping[bytes, bytes],
+        version: str | None,
+    ) -> None:
+        """Puts the rows in the file's place, such that whoever is reading it can go on."""
+        rows, meta = _arrow(schema, frame), {**stamp(schema), **metadata}
+        if version is None:
+            data = first_version(rows, meta)
+        else:
+            try:
+                data = next_version(self.storage.read(path), rows, meta, time.time())
+            except FileNotFoundError as error:
+                raise WriteConflictError(f"{path} in {self.storage.uri} was deleted meanwhile") from error
+        self.storage.replace(path, data, version)
 
     def _read(
         self,
@@ -296,6 +307,10 @@ def _scrubbed(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_scrubbed(item) for item in value]
     return value
+
+
+def _arrow(table: TableSchema, frame: pl.DataFrame) -> pa.Table:
+    return frame.select(column.name for column in table.columns).to_arrow().cast(table.arrow)
 
 
 def _polars(table: pa.Table) -> pl.DataFrame:
