@@ -13,7 +13,8 @@ from unittest import mock
 import pytest
 
 from reprocensus.settings import Settings
-from reprocensus.storage import S3Storage, open_storage
+from reprocensus.storage import open_storage
+from reprocensus.storage.remote import S3Storage
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

@@ -23,7 +23,7 @@ from reprocensus.fetch.fetcher import Fetched, Fetcher, Outcome, Want
 from reprocensus.keys import digest
 from reprocensus.records import Edition, Paper, Seen
 from reprocensus.settings import HostLimit, Settings
-from reprocensus.storage import LocalStorage
+from reprocensus.storage.local import LocalStorage
 
 PDF = make_pdf()
 GOOD = answer(PDF, ETag='"one"')

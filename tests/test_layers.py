@@ -67,8 +67,8 @@ PURE = (
 )
 #: Library -> the only modules that may import it.
 DOORS = {
-    "fsspec": {"storage"},
-    "s3fs": {"storage"},
+    "fsspec": {"storage.remote"},
+    "s3fs": {"storage.remote"},
     # `bench` measures MuPDF itself, and checks the extractor's pages without going through the extractor.
     "pymupdf": {"extract.pdf", "bench.mupdf"},
     "pypdfium2": {"bench.peers"},

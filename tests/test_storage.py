@@ -11,7 +11,9 @@ from pydantic import SecretStr
 
 from reprocensus.errors import StoreError, UsageError, WriteConflictError
 from reprocensus.settings import Settings
-from reprocensus.storage import LocalStorage, S3Storage, Storage, open_storage
+from reprocensus.storage import Storage, open_storage
+from reprocensus.storage.local import LocalStorage
+from reprocensus.storage.remote import S3Storage
 
 
 @pytest.fixture
@@ -44,6 +46,17 @@ def test_what_is_created_is_read_listed_and_left_alone(storage: Storage) -> None
         assert file.read() == b"ne"
     with pytest.raises(FileNotFoundError):
         storage.read("a/none")
+    assert storage.age("a/none") is None
+    age = storage.age("a/b=1/x y.bin")
+    assert age is not None
+    assert -1 <= age < 60
+    (told,) = storage.details("a")
+    assert (told.path, told.n_bytes) == ("a/b=1/x y.bin", 3)
+    assert -1 <= told.age_s < 60
+    storage.delete("a/b=1/x y.bin")
+    storage.delete("a/b=1/x y.bin")
+    assert not storage.list("a")
+    assert not list(storage.details("a"))
 
 
 def test_a_replacement_fails_if_somebody_came_between(storage: Storage) -> None:

@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     s3_key: SecretStr | None = Field(None, description="S3 access key; the usual AWS chain when unset")
     s3_secret: SecretStr | None = Field(None, description="S3 secret key")
     s3_region: str | None = Field(None, description="S3 region")
+    s3_timeout_s: float = Field(60, gt=0, description="longest silence of the S3 server")
+    s3_attempts: int = Field(6, ge=1, description="tries at one S3 request: 500, 503 and lost connections")
 
 
 def load_settings() -> Settings:

@@ -1,0 +1,102 @@
+"""Where bytes lie: a local folder, S3, or memory.
+
+Paths are relative to the store's root, with forward slashes. Two ways of writing:
+
+- `create`: an immutable object; writing it twice is harmless, half of it is never seen.
+- `replace`: compare-and-set. The caller passes the version it read; if the object has changed since,
+  `WriteConflictError` is raised and nothing is written. This is what makes a table's partition safe
+  to replace while others read and write it.
+
+`local` is a folder, `remote` whatever fsspec and s3fs know. An object's age is told by the store's own clock,
+so that machines whose clocks differ agree on it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pyarrow.fs import FileSystem
+
+from reprocensus.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as a listing tells of it: bytes, and seconds since it was written."""
+
+    path: str
+    n_bytes: int
+    age_s: float
+
+
+class Storage(ABC):
+    """Bytes by path, with atomic creation and compare-and-set replacement."""
+
+    uri: str
+
+    @abstractmethod
+    def version(self, path: str) -> str | None:
+        """A token that changes whenever the object does; None where there is none."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """The object's bytes. Raises `FileNotFoundError`."""
+
+    @abstractmethod
+    def open(self, path: str) -> BinaryIO:
+        """The object as a seekable file, for readers that need parts of it. Raises `FileNotFoundError`."""
+
+    @abstractmethod
+    def list(self, folder: str) -> list[str]:
+        """Paths of the objects anywhere below a folder, sorted; empty where there is no such folder."""
+
+    @abstractmethod
+    def create(self, path: str, data: bytes) -> None:
+        """Writes an immutable object; an object already there under that name is left as it is."""
+
+    @abstractmethod
+    def replace(self, path: str, data: bytes, version: str | None) -> None:
+        """Replaces the object if it still has `version` (None: if it does not exist yet)."""
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Removes the object; it need not be there."""
+
+    @abstractmethod
+    def age(self, path: str) -> float | None:
+        """Seconds since the object was written, by the store's clock; None where there is none."""
+
+    @abstractmethod
+    def details(self, folder: str) -> Iterator[Stored]:
+        """Every object below a folder with its size and age, in no order."""
+
+    @abstractmethod
+    def arrow(self) -> tuple[FileSystem, str]:
+        """The filesystem as Arrow's readers take it, and the root's path in it."""
+
+    def exists(self, path: str) -> bool:
+        """Whether the object is there."""
+        return self.version(path) is not None
+
+    def prepare(self) -> None:  # noqa: B027  (most stores need nothing)
+        """Checks that the store can be written safely, and clears what a killed process left behind."""
+
+
+def open_storage(uri: str, settings: Settings) -> Storage:
+    """The storage behind a path or URI. Nothing is created or contacted yet.
+
+    Raises:
+        UsageError: the URI's protocol is not known here.
+    """
+    protocol, _, rest = uri.partition("://") if "://" in uri else ("file", "", uri)
+    if protocol in ("file", "local"):
+        from reprocensus.storage.local import LocalStorage
+
+        return LocalStorage(Path(rest).expanduser().absolute())
+    from reprocensus.storage.remote import S3Storage, open_remote
+
+    if protocol in ("s3", "s3a"):
+        return S3Storage(rest.strip("/"), settings)
+    return open_remote(protocol, rest, uri)
