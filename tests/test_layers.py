@@ -44,6 +44,7 @@ LAYERS = [
         "corrections",
         "runs",
         "history",
+        "claims",
         "shard",
         "publish",
         "inspect",
