@@ -43,7 +43,7 @@ LAYERS = [
         "calibration",
     },
     {"schemas", "migrations", "settings", "request", "workers"},
-    {"storage", "layout", "tables", "state", "rows", "metrics"},
+    {"storage", "layout", "leases", "tables", "state", "rows", "metrics"},
     {
         "sources",
         "listed",
@@ -59,6 +59,7 @@ LAYERS = [
         "corrections",
         "runs",
         "history",
+        "claims",
         "shard",
         "publish",
         "inspect",
