@@ -38,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """Prefect's server, to be used by the tests of this module."""
     services.need()
     folder = tmp_path_factory.mktemp("server")
-    with services.postgres(folder / "postgres") as database, services.redis(folder) as port:
+    with services.postgres(folder / "postgres.log") as database, services.redis(folder) as port:
         server = PrefectServer(database, port, folder)
         server.start()
         yield server
