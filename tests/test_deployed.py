@@ -1,6 +1,7 @@
 """A real Prefect server on PostgreSQL with Redis as broker, workers, deployments, Dask; and kills of them.
 
-The kill tests print their seed; `REPROCENSUS_TEST_SEED` sets it, `REPROCENSUS_TEST_POINTS` how often they kill.
+The kill tests print their seed; `REPROCENSUS_TEST_SEED` sets it, `REPROCENSUS_TEST_POINTS` how often they
+kill.
 """
 
 import http.server
