@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -95,56 +96,35 @@ class Process:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres(log: Path) -> Iterator[str]:
     """A PostgreSQL of the test's own; the URL that Prefect takes."""
     binaries = _postgres_folder()
     assert binaries
-    folder.mkdir()
-    port, data = free_port(), folder / "data"
-    as_user: list[str] = []
-    if os.getuid() == 0:
-        account = pwd.getpwnam("postgres")
-        os.chown(folder, account.pw_uid, account.pw_gid)
-        for parent in folder.parents:
-            # pytest's folders are their owner's alone; PostgreSQL must pass through them.
-            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
-        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    initialise = [
-        *as_user,
-        str(binaries / "initdb"),
-        "-D",
-        str(data),
-        "-U",
-        ACCOUNT,
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-    ]
-    subprocess.run(initialise, check=True, capture_output=True, cwd="/")
-    options = [
-        "-p",
-        str(port),
-        "-h",
-        "127.0.0.1",
-        "-k",
-        str(folder),
-        "-c",
-        "fsync=off",
-        "-c",
-        "max_connections=200",
-    ]
-    server = Process(
-        [*as_user, str(binaries / "postgres"), "-D", str(data), *options], folder.parent / "postgres.log"
-    )
-    try:
-        ready = [str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-q"]
-        wait_for(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL answers")
-        yield f"postgresql+asyncpg://{ACCOUNT}@127.0.0.1:{port}/postgres"
-    finally:
-        server.popen.send_signal(signal.SIGINT)
-        server.popen.wait(30)
+    # Not in pytest's folders: those are their owner's alone, whatever one changes there.
+    with tempfile.TemporaryDirectory(prefix="reprocensus-postgres-") as name:
+        folder, port = Path(name), free_port()
+        as_user: list[str] = []
+        if os.getuid() == 0:
+            account = pwd.getpwnam("postgres")
+            os.chown(folder, account.pw_uid, account.pw_gid)
+            as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        data = str(folder / "data")
+        subprocess.run(
+            [*as_user, str(binaries / "initdb"), "-D", data, "-U", ACCOUNT, "-A", "trust", "-E", "UTF8"],
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+        where = ["-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
+        options = ["-c", "fsync=off", "-c", "max_connections=200"]
+        server = Process([*as_user, str(binaries / "postgres"), "-D", data, *where, *options], log)
+        try:
+            ready = [str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-q"]
+            wait_for(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL answers")
+            yield f"postgresql+asyncpg://{ACCOUNT}@127.0.0.1:{port}/postgres"
+        finally:
+            server.popen.send_signal(signal.SIGINT)
+            server.popen.wait(30)
 
 
 @contextmanager

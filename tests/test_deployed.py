@@ -1,6 +1,7 @@
 """A real Prefect server on PostgreSQL with Redis as broker, workers, deployments, Dask; and kills of them.
 
-The kill tests print their seed; `REPROCENSUS_TEST_SEED` sets it, `REPROCENSUS_TEST_POINTS` how often they kill.
+The kill tests print their seed; `REPROCENSUS_TEST_SEED` sets it, `REPROCENSUS_TEST_POINTS` how often they
+kill.
 """
 
 import http.server
@@ -38,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """Prefect's server, to be used by the tests of this module."""
     services.need()
     folder = tmp_path_factory.mktemp("server")
-    with services.postgres(folder / "postgres") as database, services.redis(folder) as port:
+    with services.postgres(folder / "postgres.log") as database, services.redis(folder) as port:
         server = PrefectServer(database, port, folder)
         server.start()
         yield server

@@ -96,5 +96,7 @@ def test_two_runs_at_once_end_with_one_row_a_verdict(papers: Path, tmp_path: Pat
     assert [run.wait(240) for run in runs] == [0, 0]
     verdicts = pl.read_parquet(store / "tables/verdicts")
     assert verdicts.height == 40 * 9
+    journaled = pl.concat(pl.read_parquet(path) for path in store.glob("journal/**/*-verdicts.parquet"))
+    assert journaled.height == 40 * 9, "what one run does another waits for"
     assert not verdicts.select("paper_id", "variable").is_duplicated().any()
     assert pl.read_parquet(store / "tables/venue_statistics")["n_missing"].sum() == 0

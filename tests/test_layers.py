@@ -46,7 +46,7 @@ LAYERS = [
         "sizing",
     },
     {"schemas", "migrations", "settings", "request", "workers"},
-    {"storage", "layout", "tables", "state", "rows", "metrics"},
+    {"storage", "layout", "leases", "tables", "state", "rows", "metrics"},
     {
         "sources",
         "listed",
@@ -62,6 +62,7 @@ LAYERS = [
         "corrections",
         "runs",
         "history",
+        "claims",
         "shard",
         "publish",
         "inspect",

@@ -5,8 +5,10 @@ waiting or away, and the store's guard keeps two runs from one edition.
 """
 
 import time
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -143,14 +145,18 @@ def backfill(
 
 
 @flow(name="maintain", persist_result=False)
-def maintain(store: str, dry_run: bool = True) -> str:
+def maintain(
+    store: str, dry_run: bool = False, grace_hours: float = 24, keep_days: float | None = None
+) -> dict[str, Any]:
     """Compacts what many runs left in small files, and deletes objects that nothing refers to.
 
     Args:
         store: where objects and tables lie, a full path or an fsspec URI.
         dry_run: say what would be done, and do none of it.
+        grace_hours: nothing younger is deleted.
+        keep_days: thin out history older than this; all of it is kept if empty.
     """
-    return maintain_task(store, dry_run)
+    return maintain_task(_whole(store), dry_run, grace_hours, keep_days)
 
 
 @task(task_run_name="site", cache_policy=NO_CACHE, persist_result=False)
@@ -168,9 +174,16 @@ def site_task(store: str, engine: str, folder: str) -> None:
 
 
 @task(task_run_name="maintain {store}", cache_policy=NO_CACHE, persist_result=False)
-def maintain_task(store: str, dry_run: bool) -> str:
-    """Maintains a store."""
-    raise UsageError(f"{store}: not yet {dry_run}")
+def maintain_task(store: str, dry_run: bool, grace_hours: float, keep_days: float | None) -> dict[str, Any]:
+    """Maintains a store; what was done stands in an artifact too."""
+    from reprocensus import maintain as stage
+
+    settings = _settings()
+    keep = None if keep_days is None else timedelta(days=keep_days)
+    options = stage.Options(timedelta(hours=grace_hours), keep, dry_run)
+    done = asdict(stage.maintain(Tables(open_storage(store, settings)), options, settings.lease_s))
+    Recorder(settings, to_prefect=True).maintained(done, dry_run=dry_run)
+    return done
 
 
 def _settings() -> Settings:

@@ -6,7 +6,8 @@ The same can be read from the store's table `runs` at any later time; artifacts 
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -61,6 +62,14 @@ class Recorder:
             with _harmless():
                 rows = [{"what": what, "n": n} for what, n in plan.counts().items()]
                 create_table_artifact(rows, key="plan", description="what a run would do; nothing was done")
+
+    def maintained(self, done: Mapping[str, Any], *, dry_run: bool) -> None:
+        """Shows what maintenance did."""
+        if self._to_prefect:
+            with _harmless():
+                rows = [{"what": what, "n": str(n)} for what, n in done.items()]
+                words = "what would be done; nothing was" if dry_run else "what was done"
+                create_table_artifact(rows, key="maintained", description=words)
 
     def end(
         self,

@@ -6,6 +6,7 @@ failure is a row and a wrong request stays wrong.
 
 import os
 import time
+from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from reprocensus.census import Prepared, what_is_left
+from reprocensus.claims import Claims
 from reprocensus.errors import StoreError
 from reprocensus.outcome import ShardReport
 from reprocensus.plan import Shard
@@ -42,6 +44,8 @@ class Floor:
     run_id: str
     shards: dict[str, Shard]
     editions: dict[str, Edition]
+    claims: Claims
+    left: Counter[str]
 
 
 floor: ContextVar[Floor] = ContextVar("floor")
@@ -105,6 +109,8 @@ def publish_task(name: str) -> ShardReport:
     here = floor.get()
     started = time.time()
     publish(here.tables, here.editions[name])
+    if not here.left[name]:
+        here.claims.give_back(here.editions[name])
     return ShardReport(spans=[(started, time.time())])
 
 

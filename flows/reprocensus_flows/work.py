@@ -4,17 +4,18 @@ What is done is read from the store when the run is planned, never from Prefect,
 bursts. Called within a flow: what it hands out are that flow's task runs.
 """
 
+import logging
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from itertools import islice
 from typing import Any
 
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture, as_completed
 
 from reprocensus.census import Prepared, started, workshop
+from reprocensus.claims import Claims
 from reprocensus.errors import LimitReachedError
 from reprocensus.outcome import Progress, RunOutcome, ShardReport
 from reprocensus.runs import Run
@@ -24,6 +25,7 @@ from reprocensus_flows.records import Recorder
 from reprocensus_flows.runners import Runner, dask, side_by_side, threads
 from reprocensus_flows.tasks import Floor, distant_shard_task, floor, publish_task, shard_task, with_retries
 
+_log = logging.getLogger(__name__)
 _LOOK_UP_S = 2.0
 #: With fewer papers tried than this, a share of them says nothing.
 _FEW = 20
@@ -39,13 +41,19 @@ def do(prepared: Prepared, progress: Progress, recorder: Recorder, began: float 
         ReprocensusError: the store or the engine cannot be used.
     """
     start = began or time.time()
-    run = started(prepared)
+    with started(prepared) as (run, claims):
+        return _do(prepared, run, claims, progress, recorder, start)
+
+
+def _do(
+    prepared: Prepared, run: Run, claims: Claims, progress: Progress, recorder: Recorder, start: float
+) -> RunOutcome:
     report = prepared.report()
     report.spans.append((start, time.time()))
     work: _Work | None = None
     try:
         with ExitStack() as stack:
-            work = _Work(prepared, run, progress, recorder, report, stack)
+            work = _Work(prepared, run, claims, progress, recorder, report, stack)
             problems = work.done()
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | TerminationSignal)
@@ -69,6 +77,7 @@ class _Work:
         self,
         prepared: Prepared,
         run: Run,
+        claims: Claims,
         progress: Progress,
         recorder: Recorder,
         report: ShardReport,
@@ -76,6 +85,7 @@ class _Work:
     ) -> None:
         self.prepared = prepared
         self.run = run
+        self.claims = claims
         self.progress = progress
         self.recorder = recorder
         self.report = report
@@ -91,7 +101,8 @@ class _Work:
         if shop:
             run.save(prepared.tables, "running", details=shop.engine.details())
         editions = {str(edition): edition for edition in prepared.editions}
-        token = floor.set(Floor(prepared, prepared.tables, shop, run.run_id, self.shards, editions))
+        here = Floor(prepared, prepared.tables, shop, run.run_id, self.shards, editions, claims, self.left)
+        token = floor.set(here)
         stack.callback(floor.reset, token)
         self.here: Runner = stack.enter_context(threads(prepared))
         self.there, self.at_once = (
@@ -126,16 +137,28 @@ class _Work:
 
     def _in_order(self) -> list[Exception]:
         # What a killed run left must stand in the tables before a shard looks for its papers' texts there.
-        problems = self._finish([self._publish(str(e)) for e in self.prepared.unpublished], self._published)
-        waiting = iter(self.shards)
-        # A few at a time: what is submitted runs in that order, and an edition is to be published when its
-        # last shard is done, not when all shards are.
-        out = {self._hand_out(name): name for name in islice(waiting, self.at_once)}
+        # An edition that another run has is published by that.
+        unpublished = [e for e in self.prepared.unpublished if not self.claims.take(e, self.shards)]
+        problems = self._finish([self._publish(str(e)) for e in unpublished], self._published)
+        waiting = deque(self.shards)
+        out: dict[PrefectFuture[Any], str] = {}
+        idle_since = time.monotonic()
         publishing: list[PrefectFuture[Any]] = []
         stop: LimitReachedError | None = None
         touched: set[str] = set()
-        while out:
+        while True:
+            # A few at a time: what is submitted runs in that order, and an edition is to be published when
+            # its last shard is done, not when all shards are.
+            while not stop and len(out) < self.at_once and (free := self._free(waiting)):
+                out[self._hand_out(free)] = free
+            if not out:
+                patience = self.prepared.settings.edition_wait_s
+                if stop or not waiting or time.monotonic() - idle_since > patience:
+                    break
+                time.sleep(_LOOK_UP_S)
+                continue
             done = _next_done(list(out))
+            idle_since = time.monotonic()
             name = out.pop(done)
             edition = str(self.shards[name].edition)
             touched.add(edition)
@@ -145,13 +168,36 @@ class _Work:
                 touched.discard(edition)
                 publishing.append(self._publish(edition))
             stop = stop or self._limit(edition)
-            if not stop:
-                out.update({self._hand_out(name): name for name in islice(waiting, 1)})
+        if waiting and not stop:
+            self._leave(waiting)
         if stop:
             # What was done before the limit was reached is worth reading.
             publishing += [self._publish(edition) for edition in sorted(touched)]
             problems.insert(0, stop)
         return problems + self._finish(publishing, self._published)
+
+    def _free(self, waiting: deque[str]) -> str | None:
+        """The next shard whose edition no other run has; None if there is none now."""
+        for _ in range(len(waiting)):
+            name = waiting.popleft()
+            if not self.claims.take(self.shards[name].edition, self.shards):
+                return name
+            waiting.append(name)
+        return None
+
+    def _leave(self, waiting: Iterable[str]) -> None:
+        """Leaves editions to the runs that have them: what these do not do is done by the next."""
+        for name in waiting:
+            shard = self.shards[name]
+            by = self.claims.held_by(shard.edition)
+            self.report.counts["wait", "left"] += len(shard.works)
+            _log.warning(
+                "%s: %d papers left: run %s on %s works on that edition",
+                shard.edition,
+                len(shard.works),
+                by.run_id if by else "another",
+                by.host if by else "another machine",
+            )
 
     def _hand_out(self, name: str) -> PrefectFuture[Any]:
         parameters: dict[str, Any] = {"name": name}

@@ -4,9 +4,10 @@ import secrets
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from reprocensus.claims import Claims
 from reprocensus.engines import create_engine
 from reprocensus.errors import UsageError
 from reprocensus.extract.version import extractor_version
@@ -14,6 +15,7 @@ from reprocensus.extract.workers import ExtractPool
 from reprocensus.fetch.fetcher import Fetcher
 from reprocensus.fetch.limits import Limiter
 from reprocensus.fetch.locations import stamp_of
+from reprocensus.leases import Leases
 from reprocensus.listed import earlier_tries, mended, record_listings
 from reprocensus.outcome import Progress, ShardReport
 from reprocensus.plan import Judging, Plan, Shard, make_plan, that_failed
@@ -45,6 +47,8 @@ class Prepared:
     plan: Plan
     gathered: Gathered
     tries: Mapping[Edition, int]
+    #: By edition, the journal files that the plan rests on.
+    journaled: Mapping[Edition, frozenset[str]] = field(default_factory=dict)
 
     @property
     def mended(self) -> set[Edition]:
@@ -114,7 +118,8 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
     if request.only_failed:
         papers = that_failed(papers, states, request.failed_kinds)
     plan = _plan(papers, states, judging, request, settings)
-    return Prepared(request, settings, tables, judging, plan, gathered, earlier_tries(states))
+    journaled = {edition: state.journaled for edition, state in states.items()}
+    return Prepared(request, settings, tables, judging, plan, gathered, earlier_tries(states), journaled)
 
 
 def _plan(
@@ -178,36 +183,27 @@ def what_is_left(
 
 
 @contextmanager
-def running(
-    prepared: Prepared, progress: Progress, limiter: Limiter | None = None
-) -> Iterator[tuple[Run, Workshop]]:
-    """A run with its workers and its engine started. The caller saves how it ended.
-
-    `limiter` makes the limits of hosts hold beyond this process.
-
-    Raises:
-        StoreError: the store cannot be written, or not safely.
-        EngineError: the engine cannot start.
-    """
-    run = started(prepared)
-    with workshop(
-        prepared.tables, prepared.judging, prepared.request, prepared.settings, run.run_id, progress, limiter
-    ) as shop:
-        yield run, shop
-
-
-def started(prepared: Prepared) -> Run:
+def started(prepared: Prepared) -> Iterator[tuple[Run, Claims]]:
     """A new run with its row written, and with what its listings said. The caller saves how it ended.
 
+    While it goes on, the store knows that it is alive, and which editions it has for itself.
+
     Raises:
         StoreError: the store cannot be written, or not safely.
     """
-    prepared.tables.storage.prepare()
-    mark_interrupted(prepared.tables)
+    tables, settings = prepared.tables, prepared.settings
+    tables.storage.prepare()
     run = Run(new_run_id(), prepared.request, prepared.judging)
-    run.save(prepared.tables, "running")
-    record_listings(prepared.tables, run.run_id, prepared.gathered, prepared.tries)
-    return run
+
+    def planner(papers: Sequence[Paper], states: Mapping[Edition, EditionState]) -> Plan:
+        return _plan(papers, states, prepared.judging, prepared.request, settings)
+
+    with Leases(tables.storage, run.run_id, settings.lease_s) as leases:
+        leases.take(f"runs/{run.run_id}")
+        mark_interrupted(tables, leases)
+        run.save(tables, "running")
+        record_listings(tables, run.run_id, prepared.gathered, prepared.tries)
+        yield run, Claims(tables, leases, run.run_id, prepared.journaled, planner)
 
 
 @contextmanager

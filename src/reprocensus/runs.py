@@ -5,7 +5,6 @@ import os
 import platform
 import secrets
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reprocensus.engines import EngineDetails
+from reprocensus.leases import Leases, this_process
 from reprocensus.outcome import ShardReport
 from reprocensus.plan import Judging
 from reprocensus.prompt import prompt_sha, question, system
@@ -89,30 +89,15 @@ class Run:
         tables.write_row("runs", self.run_id, row)
 
 
-def mark_interrupted(tables: Tables) -> int:
-    """Marks runs of this machine whose process is gone as interrupted; returns how many."""
-    rows = tables.read_rows("runs").filter(status="running").iter_rows(named=True)
-    dead = [row for row in rows if _gone(json.loads(row["hardware"]))]
-    for row in dead:
-        tables.write_row("runs", row["run_id"], {**row, "status": "interrupted"})
+def mark_interrupted(tables: Tables, leases: Leases) -> int:
+    """Marks runs that are gone as interrupted; returns how many. Looks at runs that have not ended alone."""
+    dead = leases.dead_runs()
+    for run_id in dead:
+        row = tables.read_row("runs", run_id)
+        if row and row["status"] == "running":
+            tables.write_row("runs", run_id, {**row, "status": "interrupted"})
+        leases.bury(run_id)
     return len(dead)
-
-
-def _gone(where: Mapping[str, Any]) -> bool:
-    if where.get("host") != platform.node():
-        return False
-    process = Path(f"/proc/{where.get('pid')}")
-    if not Path("/proc/self").exists():
-        return False
-    return not process.exists() or _boot_time() != where.get("booted")
-
-
-def _boot_time() -> str:
-    """Tells two boots of a machine apart, so that a process number used again is not taken for the run."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
 
 
 def software_versions() -> dict[str, str]:
@@ -130,9 +115,7 @@ def hardware() -> dict[str, Any]:
     """The machine and process that runs: host, pid, system, processors, memory in GiB."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "booted": _boot_time(),
+        **this_process(),
         "system": platform.platform(),
         "processors": os.cpu_count(),
         "memory_gib": round(memory, 1),

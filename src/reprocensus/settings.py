@@ -41,6 +41,12 @@ class Settings(BaseSettings):
         3, ge=0, description="further tries at a shard that the store failed for a while"
     )
     shard_retry_delay_s: float = Field(10, ge=0, description="pause before the first of them; it doubles")
+    lease_s: float = Field(
+        60, ge=1, description="silence after which a run on another machine counts as dead"
+    )
+    edition_wait_s: float = Field(
+        600, ge=0, description="longest wait for an edition that another run works on; then it is left to it"
+    )
     extract_timeout_s: float = Field(120, gt=0, description="longest time one PDF may take")
     extract_memory_mb: int = Field(1500, ge=200, description="address space of one extraction worker")
     judge_timeout_s: float = Field(60, gt=0, description="longest time the rules may take over one paper")

@@ -38,6 +38,8 @@ class EditionState:
     unfolded: tuple[JournalEntry, ...]
     statistics_stale: bool
     pdfs: pl.DataFrame = field(default_factory=lambda: empty_frame(load_table("pdfs")))
+    #: Names of all journal files that the state was made from.
+    journaled: frozenset[str] = frozenset()
 
     @property
     def needs_publishing(self) -> bool:
@@ -63,6 +65,7 @@ def read_state(tables: Tables, edition: Edition) -> EditionState:
         tuple(entry for entry in entries if entry.name not in held[entry.table]),
         bool(entries) and basis != basis_of(stored),
         frames["pdfs"],
+        frozenset(entry.name for entry in entries),
     )
 
 

@@ -202,6 +202,14 @@ class Tables:
             with attempt:
                 self._replace(full, schema, frame_of(schema, [row]), {}, self.storage.version(full))
 
+    def read_row(self, table: str, path: str) -> dict[str, Any] | None:
+        """The row of a file that `write_row` wrote; None where there is none."""
+        full = f"tables/{table}/{path}.parquet"
+        if not self.storage.exists(full):
+            return None
+        found: list[dict[str, Any]] = self.read_file(table, full).to_pylist()
+        return found[0] if found else None
+
     def read_rows(self, table: str) -> pl.DataFrame:
         """All rows of an unpartitioned table."""
         files = [p for p in self.storage.list(f"tables/{table}") if p.endswith(".parquet")]
