@@ -24,6 +24,7 @@ COMMANDS = (
     "site",
     "sizing",
     "statistics",
+    "store",
 )
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [
@@ -63,6 +64,7 @@ LAYERS = [
         "runs",
         "history",
         "claims",
+        "maintain",
         "shard",
         "publish",
         "inspect",

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import polars as pl
+
 from reprocensus.fetch.locations import host_of, is_url, public
 from reprocensus.keys import verdict_key
 from reprocensus.prompt import DEFAULT_QUOTING, Quoting, prompt_sha
@@ -174,17 +176,22 @@ def make_plan(
 
     `recheck_after`: a PDF from the network that was not checked for so long is asked for again at `now`.
     """
-    known = {edition: _Known(state) for edition, state in states.items()}
+    by_edition: dict[Edition, list[Paper]] = defaultdict(list)
+    for paper in papers:
+        by_edition[paper.edition].append(paper)
     decision = _Decision(judging, stamp, retry_failed, max_attempts, now, recheck_after)
     works = []
     n_waiting = 0
-    for paper in papers:
-        before = decision.waiting.total()
-        work = decision.work(paper, known[paper.edition])
-        if work.anything:
-            works.append(work)
-        else:
-            n_waiting += decision.waiting.total() > before
+    # What is known of an edition is many small objects: one edition's at a time.
+    for edition, mine in by_edition.items():
+        known = _Known(states[edition], judging)
+        for paper in mine:
+            before = decision.waiting.total()
+            work = decision.work(paper, known)
+            if work.anything:
+                works.append(work)
+            else:
+                n_waiting += decision.waiting.total() > before
     n_done = len(papers) - len(works) - n_waiting
     unpublished = tuple(sorted(e for e, state in states.items() if state.needs_publishing))
     return Plan(tuple(works), len(papers), n_done, n_waiting, dict(decision.waiting), unpublished)
@@ -204,19 +211,29 @@ def that_failed(
 
 
 class _Known:
-    """An edition's state by paper."""
+    """An edition's state by paper. `verdicts`: paper, text and variable of what judging would repeat."""
 
-    def __init__(self, state: EditionState) -> None:
+    def __init__(self, state: EditionState, judging: Judging) -> None:
         self.papers = _by(state.papers.iter_rows(named=True), "paper_id")
         self.documents = _by(state.documents.iter_rows(named=True), "paper_id")
-        keys = state.verdicts.select("paper_id", *VERDICT_KEY).iter_rows()
-        self.verdicts = {(row[0], verdict_key(*row[1:])) for row in keys}
+        self.verdicts = _repeated(state.verdicts, judging) if state.verdicts.height else set()
         self.pdfs: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in state.pdfs.sort("last_checked").iter_rows(named=True):
             self.pdfs[row["paper_id"]].append(row)
         self.failures: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in state.failures.iter_rows(named=True):
             self.failures[row["paper_id"]].append(row)
+
+
+def _repeated(verdicts: pl.DataFrame, judging: Judging) -> set[tuple[str, str, str]]:
+    """Paper, text and variable of the verdicts that were made as this judging would make them."""
+    same = pl.DataFrame(
+        [(v.name, v.sha, prompt_sha(v), judging.engine, judging.model) for v in judging.variables],
+        schema={column: pl.String for column in VERDICT_KEY if column != "text_sha256"},
+        orient="row",
+    )
+    rows = verdicts.join(same, on=same.columns, how="semi")
+    return set(rows.select("paper_id", "text_sha256", "variable").iter_rows())
 
 
 def _by(rows: Iterable[dict[str, Any]], column: str) -> dict[str, dict[str, Any]]:
@@ -279,8 +296,9 @@ class _Decision:
         text = str(document["text_sha256"])
         missing = []
         for variable in self.judging.variables:
-            key = self.judging.key(text, variable)
-            if (paper.paper_id, key) not in known.verdicts and not self._waits(failures, "judge", key):
+            if (paper.paper_id, text, variable.name) in known.verdicts:
+                continue
+            if not failures or not self._waits(failures, "judge", self.judging.key(text, variable)):
                 missing.append(variable.name)
         return Held(str(document["pdf_sha256"]), text, tuple(missing))
 

@@ -1,12 +1,15 @@
 """Makes an edition's tables from its journal: the fold, then the statistics that rest on it."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import polars as pl
 
 from reprocensus.records import Edition
-from reprocensus.schemas import load_variables
+from reprocensus.schemas import load_table, load_variables
 from reprocensus.state import JOURNALED, basis_of, current_failures, current_verdicts
 from reprocensus.statistics import edition_scores, judged, venue_statistics
-from reprocensus.tables import Partition, Tables
+from reprocensus.tables import Partition, Tables, empty_frame
 
 
 def publish(tables: Tables, edition: Edition) -> None:
@@ -41,6 +44,34 @@ def publish(tables: Tables, edition: Edition) -> None:
     for name in JOURNALED:
         parts[name] = tables.update(name, edition, lambda current, name=name: fold(name, current))  # type: ignore[misc]
     publish_statistics(tables, edition, parts)
+
+
+def rebuilt(tables: Tables, edition: Edition, until: datetime | None = None) -> dict[str, Partition]:
+    """The edition's partitions as its journal alone makes them; writes nothing.
+
+    `until`: leaves out what was recorded later, so that they are what they were then.
+    """
+    entries, parts = tables.journal(edition), dict[str, Partition]()
+    for name in JOURNALED:
+        part = tables.folded(name, Partition(empty_frame(load_table(name))), entries, until)
+        parts[name] = part
+    verdicts = current_verdicts(parts["verdicts"].frame, parts["documents"].frame)
+    parts["verdicts"] = replace(parts["verdicts"], frame=verdicts)
+    frames = [parts[name].frame for name in ("failures", "papers", "pdfs", "documents", "verdicts")]
+    parts["failures"] = replace(parts["failures"], frame=current_failures(*frames))
+    return parts
+
+
+def rebuild(tables: Tables, edition: Edition, into: Tables, until: datetime | None = None) -> None:
+    """Makes the edition's tables and statistics anew from its journal, into this store or another.
+
+    Raises:
+        StoreError: the journal cannot be read, or `into` not be written.
+    """
+    parts = rebuilt(tables, edition, until)
+    for name, part in parts.items():
+        into.update(name, edition, lambda current, part=part: replace(part, version=current.version))  # type: ignore[misc]
+    publish_statistics(into, edition, parts)
 
 
 def publish_statistics(tables: Tables, edition: Edition, parts: dict[str, Partition]) -> None:

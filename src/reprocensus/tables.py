@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 import stamina
 
 from reprocensus.errors import StoreError, WriteConflictError
+from reprocensus.keys import digest
 from reprocensus.layout import first_version, next_version
 from reprocensus.migrations import conform, is_current, stamp, to_read, version_of
 from reprocensus.records import Edition
@@ -31,6 +33,8 @@ from reprocensus.storage import Storage
 
 _FOLDED = b"reprocensus.folded"
 _BASIS = b"reprocensus.basis"
+_PACKED = b"reprocensus.packed"
+_PACK = "pack"
 Row = Mapping[str, Any]
 
 
@@ -46,7 +50,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One immutable file of one run."""
+    """One immutable file: of a run's shard, or a pack of many of those, named after its latest run."""
 
     path: str
     run_id: str
@@ -57,6 +61,11 @@ class JournalEntry:
     def name(self) -> str:
         """The file's name: unique within its edition."""
         return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def is_pack(self) -> bool:
+        """Whether it holds the rows of many files."""
+        return self.shard.startswith(_PACK)
 
 
 def partition_folder(edition: Edition) -> str:
@@ -94,6 +103,10 @@ class Tables:
         """Editions that have a partition of the table, sorted."""
         paths = self.storage.list(f"tables/{table}")
         return sorted({edition_of(path) for path in paths if path.endswith(".parquet") and "/venue=" in path})
+
+    def journaled_editions(self) -> list[Edition]:
+        """Editions that have a journal, sorted."""
+        return sorted({edition_of(path) for path in self.storage.list("journal")})
 
     def read(self, table: str, edition: Edition, columns: Sequence[str] | None = None) -> Partition:
         """The partition as it stands, empty if there is none; only some columns if named.
@@ -150,9 +163,44 @@ class Tables:
             entries.append(JournalEntry(path, run_id, shard, table))
         return entries
 
-    def read_journal(self, entry: JournalEntry) -> pl.DataFrame:
-        """The rows of one journal file."""
-        return _polars(self._read(entry.path, load_table(entry.table))[0])
+    def read_journal(self, entry: JournalEntry, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The rows of one journal file; only some columns if named."""
+        return _polars(self._read(entry.path, load_table(entry.table), columns)[0])
+
+    def read_parts(self, entry: JournalEntry) -> list[tuple[str, pl.DataFrame]]:
+        """The rows of a journal file by the name that they were first written under: several of a pack."""
+        rows, meta = self._read(entry.path, load_table(entry.table))
+        told = json.loads(meta[_PACKED]) if _PACKED in meta else [[entry.name, rows.num_rows]]
+        parts, start = [], 0
+        for name, length in told:
+            parts.append((str(name), _polars(rows.slice(start, length))))
+            start += length
+        return parts
+
+    def names_in(self, entry: JournalEntry) -> list[str]:
+        """The names of the files that a pack holds; looks at its footer alone."""
+        with self._parquet(entry.path) as (_, parquet):
+            meta = parquet.schema_arrow.metadata or {}
+        return [name for name, _ in json.loads(meta.get(_PACKED, b"[]"))]
+
+    def read_run(self, table: str, edition: Edition, run_id: str) -> pl.DataFrame:
+        """What one run wrote to the edition's journal."""
+        schema, found = load_table(table), {}
+        for entry in self.journal(edition):
+            if entry.table == table and (entry.is_pack or entry.run_id == run_id):
+                found.update((n, rows) for n, rows in self.read_parts(entry) if n.startswith(f"{run_id}-"))
+        return pl.concat([empty_frame(schema), *found.values()])
+
+    def pack(self, table: str, edition: Edition, parts: Sequence[tuple[str, pl.DataFrame]]) -> str:
+        """Writes journal files' rows into one immutable file; returns its name."""
+        schema, names = load_table(table), [name for name, _ in parts]
+        rows = _arrow(schema, pl.concat([empty_frame(schema), *(frame for _, frame in parts)]))
+        told = json.dumps([[name, frame.height] for name, frame in parts]).encode()
+        latest = max(names).rsplit("-", 2)[0]
+        name = f"{latest}-{_PACK}{digest(told)[:16]}-{table}.parquet"
+        path = f"journal/{partition_folder(edition)}/{name}"
+        self.storage.create(path, first_version(rows, {**stamp(schema), _PACKED: told}))
+        return name
 
     def read_documents(self, edition: Edition, paper_ids: Sequence[str]) -> pl.DataFrame:
         """The documents of some papers, with their texts."""
@@ -160,13 +208,24 @@ class Tables:
         found = _polars(self._read(path, schema, papers=paper_ids)[0])
         return found.filter(pl.col("paper_id").is_in(list(paper_ids)))
 
-    def folded(self, table: str, current: Partition, entries: Sequence[JournalEntry]) -> Partition:
-        """The partition with the journal files folded in that it does not hold yet; writes nothing."""
+    def folded(
+        self,
+        table: str,
+        current: Partition,
+        entries: Sequence[JournalEntry],
+        until: datetime | None = None,
+    ) -> Partition:
+        """The partition with the journal files folded in that it does not hold yet; writes nothing.
+
+        `until`: leaves out rows that were recorded later.
+        """
         schema = load_table(table)
         new = [e for e in entries if e.table == table and e.name not in set(current.folded)]
         if not new:
             return current
         rows = pl.concat([current.frame, *(self.read_journal(e).select(current.frame.columns) for e in new)])
+        if until:
+            rows = rows.filter(pl.col("recorded_at") <= until)
         kept = rows.sort("recorded_at", maintain_order=True).unique(schema.key, keep="last").sort(schema.key)
         return Partition(kept, tuple(sorted({*current.folded, *(e.name for e in new)})), "", current.version)
 

@@ -82,12 +82,7 @@ def _standing(tables: Tables, engine: str | None) -> Verdicts:
 
 
 def _of_run(tables: Tables, run: str, engine: str | None) -> Verdicts:
-    parts = [
-        (edition, tables.read_journal(entry))
-        for edition in tables.editions("papers")
-        for entry in tables.journal(edition)
-        if entry.run_id == run and entry.table == "verdicts"
-    ]
+    parts = [(edition, tables.read_run("verdicts", edition, run)) for edition in tables.editions("papers")]
     return _keyed(parts, engine)
 
 

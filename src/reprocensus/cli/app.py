@@ -25,6 +25,9 @@ from reprocensus.cli import (
     sizing,
     statistics,
 )
+from reprocensus.cli import (
+    store as store_commands,
+)
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
@@ -245,6 +248,7 @@ sizing.add_to(app)
 audit.add_to(app)
 review.add_to(app)
 statistics.add_to(app)
+store_commands.add_to(app)
 
 
 def _start(request: RunRequest, as_json: bool) -> int:

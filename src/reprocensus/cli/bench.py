@@ -98,6 +98,33 @@ def correction(
     show.console().print(table)
 
 
+@app.command()
+def night(
+    papers: Annotated[int, typer.Option("--papers", min=1, help="papers with tiny texts")] = 60_000,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="an empty folder to work in [default: a temporary one]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON")] = False,
+) -> None:
+    """Measure a night over many papers with the fake engine, and the next one, with nothing new."""
+    from tempfile import TemporaryDirectory
+
+    from reprocensus.bench.night import measure
+
+    with TemporaryDirectory() as temporary:
+        found = measure(papers, folder or Path(temporary), _teller(quiet=as_json))
+    if as_json:
+        print(json.dumps(found.as_json()))
+        return
+    table = Table(title=f"{found.papers} papers, {found.verdicts} verdicts", box=SIMPLE_HEAD)
+    for name in ("", "wall s", "CPU s", "peak MiB", "task runs", "database MiB", "status"):
+        table.add_column(name, justify="right")
+    for name, one in (("everything new", found.full), ("nothing new", found.nothing)):
+        values = (one.wall_s, one.cpu_s, one.peak_mib, one.task_runs, one.database_mib, one.status)
+        table.add_row(name, *(str(value) for value in values))
+    show.console().print(table)
+
+
 def _teller(*, quiet: bool) -> Callable[[str], None]:
     """Says on standard error what is being done, once for each phase."""
     said: list[str] = []
