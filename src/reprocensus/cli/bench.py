@@ -11,6 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from reprocensus.cli import show
+from reprocensus.cli.options import EngineChoice, StoreOption
+from reprocensus.settings import load_settings
 
 if TYPE_CHECKING:
     from reprocensus.bench.extraction import Figures
@@ -197,3 +199,36 @@ def _rest(figures: "Figures") -> Table:
 
 def _ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+@app.command("site")
+def site(
+    store: StoreOption = None,
+    engine: EngineChoice = None,
+    requests: Annotated[int, typer.Option("--requests", min=1, help="papers that readers ask for")] = 5_000,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, help="requests under way at a time")] = 50,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="processes that serve, and that build")
+    ] = 2,
+    warm_s: Annotated[float, typer.Option("--warm-s", min=0, help="seconds for the server to read")] = 10,
+    build: Annotated[bool, typer.Option("--build/--no-build", help="measure the build, too")] = True,
+) -> None:
+    """Measure the site: papers a second of a static build, and how long readers of a served one wait."""
+    from reprocensus.bench.site import build_speed, waiting
+    from reprocensus.site.options import SiteOptions
+
+    settings = load_settings().model_copy(update={"workers": workers})
+    chosen, judge = store or settings.store, engine or settings.engine
+    if build:
+        for done in build_speed(chosen, settings, SiteOptions(engine=judge, pdfs=False), again=True):
+            print(
+                f"build: {done.n_papers} papers, {done.n_files} files in {done.seconds:.1f} s "
+                f"({done.n_papers / done.seconds:.0f} papers/s), {done.cpu_seconds:.1f} s of the processors "
+                f"({done.n_papers * workers / done.cpu_seconds:.0f} papers/s if {workers} were free)"
+            )
+    found = waiting(chosen, settings, judge, workers=workers, at_once=at_once, n=requests, warm_s=warm_s)
+    print(
+        f"serve: {found.n} requests, {at_once} at once, {found.errors} errors; median {found.median_ms:.1f}, "
+        f"95th percentile {found.p95_ms:.1f}, longest {found.worst_ms:.1f} ms; {found.per_second:.0f} a second, "
+        f"{found.cpu_ms:.2f} ms of the processors each; {found.memory_mib:.0f} MiB"
+    )

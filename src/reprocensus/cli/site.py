@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from reprocensus.cli.options import EngineChoice, StoreOption, open_tables
+from reprocensus.cli.options import EngineChoice, StoreOption
 from reprocensus.settings import Settings, load_settings
-from reprocensus.site.corpus import Corpus
 from reprocensus.site.options import Evidence, SiteOptions
 
 app = typer.Typer(help="Web pages of a store: static files, or served on demand.", no_args_is_help=True)
@@ -57,21 +56,14 @@ def serve(
     store: StoreOption = None,
     engine: EngineChoice = None,
     host: Annotated[str, typer.Option("--host", help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="port to listen on")] = 8000,
+    port: Annotated[int, typer.Option("--port", help="port to listen on; 0: any")] = 8000,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="processes that make pages")] = 2,
 ) -> None:
     """Serve the same pages on demand, made from the tables as they are asked for."""
-    from reprocensus.site.prepare import evidence_served, search_served
     from reprocensus.site.serve import serve as run
 
-    corpus = _corpus(store, engine)
-    print(f"http://{host}:{port}/ (Ctrl+C ends it)", flush=True)
-    with evidence_served(corpus, load_settings().workers), search_served(corpus):
-        run(corpus, host, port)
-
-
-def _corpus(store: str | None, engine: str | None) -> Corpus:
     settings = load_settings()
-    return Corpus(open_tables(store), _options(settings, engine))
+    run(store or settings.store, settings, _options(settings, engine), host, port, workers=workers)
 
 
 def _options(settings: Settings, engine: str | None, evidence: Evidence = Evidence.NONE) -> SiteOptions:

@@ -9,10 +9,10 @@ from reprocensus.records import Edition
 from reprocensus.site.safe import plain
 
 #: What TeX reads as a command.
-_SPECIAL: Final = {
+_SPECIAL: Final = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
-}  # fmt: skip
+})  # fmt: skip
 
 
 def bibtex(
@@ -46,7 +46,7 @@ def _entry(kind: str, key: str, fields: dict[str, str]) -> str:
 
 def _tex(text: str) -> str:
     cleaned = re.sub(r"\s+", " ", plain(text)).strip()
-    return "".join(_SPECIAL.get(c, c) for c in cleaned)
+    return cleaned.translate(_SPECIAL)
 
 
 def _tex_url(url: str) -> str:

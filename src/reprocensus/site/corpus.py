@@ -38,8 +38,12 @@ _JUDGEMENT: Final = (
     "paper_id", "variable", "engine", "label", "model", "run_id", "judged_at", "recorded_at", "variable_sha",
     "prompt_sha", "text_sha256",
 )  # fmt: skip
+#: Columns whose few values stand in many rows: kept once each.
+_REPEATED: Final = (
+    "paper_id", "variable", "label", "engine", "model", "run_id", "variable_sha", "prompt_sha", "text_sha256",
+)  # fmt: skip
 #: Bytes of frames that are kept; the rest is read again when it is asked for.
-_KEPT: Final = 400 * 2**20
+_KEPT: Final = 200 * 2**20
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ class EditionData:
         self.paper_ids: list[str] = self.papers["paper_id"].to_list()
         self._texts: dict[str, str] = {}
         self._at = {paper_id: at for at, paper_id in enumerate(self.paper_ids)}
-        self._verdicts = _Grouped(tables.read("verdicts", self.edition).frame.sort("paper_id", "variable"))
+        self._verdicts = _Grouped(
+            tables.read("verdicts", self.edition).frame.sort("paper_id", "variable"), _REPEATED
+        )
         self._documents = _Grouped(tables.read("documents", self.edition, _DOCUMENT_COLUMNS).frame)
         self._failures = _Grouped(tables.read("failures", self.edition).frame)
         self._labels = _Grouped(tables.read("labels", self.edition).frame)
@@ -158,7 +164,7 @@ def _earlier(tables: Tables, edition: Edition, current: pl.DataFrame) -> pl.Data
 class _Grouped:
     """A frame's rows by paper: sorted, with where each paper's start and end."""
 
-    def __init__(self, frame: pl.DataFrame) -> None:
+    def __init__(self, frame: pl.DataFrame, repeated: Sequence[str] = ()) -> None:
         self.frame = frame.sort("paper_id", maintain_order=True)
         runs = self.frame["paper_id"].rle().struct.unnest() if frame.height else None
         self._span: dict[str, tuple[int, int]] = {}
@@ -166,6 +172,9 @@ class _Grouped:
         for length, paper_id in runs.iter_rows() if runs is not None else ():
             self._span[paper_id] = (start, length)
             start += length
+        self.frame = (
+            self.frame.with_columns(pl.col(*repeated).cast(pl.Categorical)) if repeated else self.frame
+        )
 
     def rows(self, paper_id: str) -> list[Row]:
         span = self._span.get(paper_id)
@@ -185,7 +194,43 @@ class Corpus:
         self._held: OrderedDict[Edition, EditionData] = OrderedDict()
         self._papers: PaperIndex | None = None
         self._facts: dict[Edition, tuple[str, Facts]] = {}
+        self._versions: dict[Edition, str] | None = None
+        self._runs = ""
         self.refresh()
+
+    def held(self, edition: Edition | None) -> bool:
+        """Whether the edition's tables are in memory."""
+        return edition in self._held
+
+    def warm(self) -> None:
+        """Reads editions until memory is full of them, so that the first who asks need not wait."""
+        for edition in self.editions:
+            with self._guard:
+                full = sum(held.size for held in self._held.values()) > 0.9 * _KEPT
+            if full:
+                return
+            if not self.held(edition):
+                self.edition(edition)
+
+    def renew(self) -> bool:
+        """Looks whether the store changed, and forgets what is not so any more; says whether it did."""
+        editions = tuple(sorted(self.tables.editions("papers")))
+        versions = {edition: self.version(edition) for edition in editions}
+        runs = self._runs_version()
+        if versions == self._versions and runs == self._runs:
+            return False
+        self.refresh()
+        with self._guard:
+            for edition, held in list(self._held.items()):
+                if versions.get(edition) != held.version:
+                    del self._held[edition]
+            self._papers = None
+            self._versions, self._runs = versions, runs
+        return True
+
+    def _runs_version(self) -> str:
+        storage = self.tables.storage
+        return " ".join(f"{path} {storage.version(path)}" for path in storage.list("tables/runs"))
 
     def refresh(self) -> None:
         """Reads what is there in sum: editions, statistics, runs, and which paper is where."""

@@ -36,7 +36,7 @@ def evidence_served(corpus: Corpus, workers: int) -> Iterator[None]:
 
 
 @contextmanager
-def search_served(corpus: Corpus) -> Iterator[None]:
+def search_served(corpus: Corpus) -> Iterator[SearchDatabase]:
     """The corpus' site can be searched: a thread fills the database and keeps it up to date."""
     with tempfile.TemporaryDirectory(prefix="reprocensus-search-") as folder:
         database = SearchDatabase(Path(folder) / "search.sqlite")
@@ -45,7 +45,7 @@ def search_served(corpus: Corpus) -> Iterator[None]:
         thread = threading.Thread(target=_keep_up, args=(corpus, database, stop), daemon=True, name="search")
         thread.start()
         try:
-            yield
+            yield database
         finally:
             corpus.search = None
             stop.set()

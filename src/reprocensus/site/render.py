@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from reprocensus import __version__
@@ -12,6 +12,7 @@ from reprocensus.site.safe import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 #: What a page may load: its own styles, scripts and pictures, nothing else, and nothing written into it.
 POLICY: Final = (
@@ -19,6 +20,15 @@ POLICY: Final = (
     "form-action 'self'; base-uri 'none'"
 )
 _MISSING: Final = "–"
+#: What the pages' navigation leads to, and what that is called.
+_NAVIGATION: Final = {
+    urls.venues(): "Venues",
+    urls.compare(): "Compare",
+    urls.downloads(): "Downloads",
+    urls.data(): "Data",
+    urls.runs(): "Runs",
+    urls.about(): "About",
+}
 
 
 @cache
@@ -45,8 +55,20 @@ def environment() -> "Environment":
 
 def page(template: str, path: str, options: SiteOptions, context: Mapping[str, Any]) -> bytes:
     """A page from its template. `path` is its address, from which its links are told."""
+    root = "/" if path == urls.missing() else urls.up(path)
+    header = _header(options, root, path if path in _NAVIGATION else None)
     found = environment().get_template(template)
-    return found.render(context, path=path, root=urls.up(path), site=options).encode("utf-8", "replace")
+    text = found.render(context, path=path, root=root, site=options, header=header)
+    return text.encode("utf-8", "replace")
+
+
+@lru_cache(maxsize=256)
+def _header(options: SiteOptions, root: str, here: str | None) -> "Markup":
+    """What stands at the top of all pages of one depth."""
+    from markupsafe import Markup
+
+    found = environment().get_template("header.html.j2")
+    return Markup(found.render(site=options, root=root, here=here, navigation=_NAVIGATION))
 
 
 def _harmless(value: Any) -> Any:
@@ -78,11 +100,13 @@ def moment(when: datetime | None) -> str:
     return when.strftime("%Y-%m-%d %H:%M UTC") if when else _MISSING
 
 
+@lru_cache(maxsize=1_024)
 def words(name: str) -> str:
     """A variable's name as readers know it: `open_source_code` is Open Source Code."""
     return name.replace("_", " ").title()
 
 
+@lru_cache(maxsize=1_024)
 def label_words(label: str) -> str:
     """A label as readers know it: `not_applicable` is Not applicable."""
     return label.replace("_", " ").capitalize() if "_" in label or label.islower() else label

@@ -23,6 +23,8 @@ _MAIL: Final = re.compile(
     r"(?:[a-z]{2,24}|[A-Z]{2,24})\b)"
 )
 _AT: Final = re.compile(r"@|[\[({]\s?at\s?[\])}]", re.IGNORECASE)
+#: What has neither is harmless; most texts have neither.
+_SUSPECT: Final = re.compile(f"{_HIDDEN.pattern}|{_AT.pattern}", re.IGNORECASE)
 #: An absolute path with two folders or more.
 _PATH: Final = re.compile(r"(?<![\w:/.])/(?:[\w.@+~ -]+/){2,}")
 _MASK: Final = "•"
@@ -30,7 +32,7 @@ _MASK: Final = "•"
 
 def plain(text: str) -> str:
     """The text without characters that hide or reorder what is read, and with e-mail addresses masked."""
-    return masked(shown(text))
+    return masked(shown(text)) if _SUSPECT.search(text) else text
 
 
 def shown(text: str) -> str:

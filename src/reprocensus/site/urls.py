@@ -19,6 +19,7 @@ from reprocensus.records import Edition
 #: Names below a paper's or an edition's own address; a paper_id's segments never look like them.
 RESERVED: Final = frozenset({"text", "evidence", "paper.json", "citation.bib", "index.html"})
 _PLAIN: Final = re.compile(r"[\w.,+=@()-]", re.ASCII)
+_HARMLESS: Final = re.compile(r"[\w.,+=@()-]{1,200}", re.ASCII)
 _ESCAPED: Final = re.compile(r"((?:~[0-9A-F]{2})+)")
 #: Files beside a paper's page, and their kinds.
 _FILES: Final = {"paper.json": "paper_json", "citation.bib": "citation"}
@@ -38,6 +39,8 @@ class Route:
 
 def segment(name: str) -> str:
     """A name from outside as one segment of an address, and as a file name. `name_of` undoes it."""
+    if _HARMLESS.fullmatch(name) and name.strip(".") and name not in RESERVED:
+        return name
     escaped = "".join(c if _PLAIN.match(c) else _hex(c) for c in name)
     if not escaped.strip(".") or escaped in RESERVED:
         escaped = _hex(name[:1]) + escaped[1:] if name else "~"

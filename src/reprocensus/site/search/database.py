@@ -75,7 +75,7 @@ class SearchDatabase:
     """The search index of a store in one SQLite file. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = self._path = path
         self._local = threading.local()
         self._writing = threading.Lock()
         with self._connection() as database:
