@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import polars as pl
@@ -37,6 +38,7 @@ class Listed:
         return [(MARKS.get(label, "other") if label else "none", label or "–") for label in self.labels]
 
 
+@lru_cache(maxsize=4)
 def listed(corpus: Corpus, data: EditionData) -> list[Listed]:
     """The edition's papers by title, with the labels of the edition's engine."""
     names = [v.name for v in corpus.variables]
@@ -44,7 +46,8 @@ def listed(corpus: Corpus, data: EditionData) -> list[Listed]:
     labels = (
         data.all_verdicts.filter(engine=data.statistics.engine)
         .group_by("paper_id")
-        .agg(pl.col("label").filter(of == name).last().alias(name) for name in names)
+        .agg(pl.col("label").filter(of == name).last().cast(pl.String).alias(name) for name in names)
+        .with_columns(pl.col("paper_id").cast(pl.String))
     )
     rows = data.papers.select("paper_id", "title").join(labels, on="paper_id", how="left")
     found = []

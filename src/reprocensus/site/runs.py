@@ -10,7 +10,9 @@ from reprocensus.site.safe import without_paths
 
 Row = dict[str, Any]
 #: What a run's row tells of the machine that is nobody's business.
-_PRIVATE: Final = frozenset({"host", "pid", "booted", "store", "server", "endpoint", "contact"})
+_PRIVATE: Final = frozenset(
+    {"host", "pid", "booted", "store", "server", "endpoint", "url", "base_url", "contact"}
+)
 #: Settings of a run that options of the same name set, and what they are if nothing is said.
 _OPTIONS: Final = ("venue", "year", "limit", "tracks")
 
@@ -23,6 +25,8 @@ class RunPage:
     settings: tuple[tuple[str, str], ...]
     software: tuple[tuple[str, str], ...]
     hardware: tuple[tuple[str, str], ...]
+    sampling: tuple[tuple[str, str], ...]
+    server: tuple[tuple[str, str], ...]
     counts: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
     system: tuple[str, ...]
     prompts: tuple[Row, ...]
@@ -41,6 +45,8 @@ def run_page(row: Row) -> RunPage:
         tuple(_pairs(settings)),
         tuple(_pairs(_read(row["software"]))),
         tuple(_pairs(_read(row["hardware"]))),
+        tuple(_pairs(_read(row["sampling"] or "{}"))),
+        tuple(_pairs(_read(row["server"] or "{}"))),
         tuple((stage, tuple(found)) for stage, found in stages.items()),
         tuple(dict.fromkeys(prompt["prompt"] for prompt in row["prompts"])),
         tuple(row["prompts"]),
