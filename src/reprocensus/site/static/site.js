@@ -17,7 +17,11 @@
   const sortable = (headings, sort) => {
     headings.forEach((heading, column) => {
       if (heading.dataset.sort === "no") return;
-      const button = make("button", { type: "button", class: "sort" }, ...heading.childNodes);
+      // A heading that is a link stays one.
+      const linked = heading.querySelector("a");
+      const button = linked
+        ? make("button", { type: "button", class: "sort", "aria-label": `Sort by ${heading.textContent.trim()}` })
+        : make("button", { type: "button", class: "sort" }, ...heading.childNodes);
       heading.append(button);
       button.addEventListener("click", () => {
         const now = heading.getAttribute("aria-sort");
@@ -192,7 +196,7 @@
   };
 
   for (const table of document.querySelectorAll("table.papers[data-rows]")) papersTable(table);
-  for (const table of document.querySelectorAll("table[data-sortable]")) plainTable(table);
+  for (const table of document.querySelectorAll("table.sortable")) plainTable(table);
   passages();
   pictures();
 }
