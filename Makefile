@@ -17,7 +17,7 @@ CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test test-vllm gpu-check check bench fuzz clean FORCE
+.PHONY: help run test test-vllm browser gpu-check check bench fuzz clean FORCE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 # An environment names its checkout by absolute path: in a copied or moved checkout it is made anew.
@@ -38,6 +38,9 @@ run: $(VENV)/installed  ## judge SOURCE (the bundled samples) into STORE (./data
 test: $(VENV)/installed-test  ## run the tests; ARGS go to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
+browser:  ## install Chromium, axe-core and html-validate, without which tests of the site are skipped
+	@bash tests/browser/install.sh
+
 test-vllm: $(VLLM)/installed  ## run the tests that need the real vLLM, on this machine's processors
 	@REPROCENSUS_TEST_VLLM=required $(VLLM)/bin/python -m pytest -m vllm $(ARGS)
 
@@ -48,10 +51,6 @@ check: $(VENV)/installed-dev  ## lint, check the formatting, the types and the f
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
-	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec infra/compose.yaml
-	@$(BIN)/kubernetes-validate --strict --no-warn infra/kubernetes/*.yaml >$(VENV)/kubernetes-validate.log || { cat $(VENV)/kubernetes-validate.log; exit 1; }
-	@$(BIN)/hadolint infra/Dockerfile
-	@$(BIN)/reprocensus deploy --check infra/nightly.toml
 
 bench: $(VENV)/installed-bench  ## measure extraction beside other extractors; ARGS go to `reprocensus bench extract`
 	@$(BIN)/reprocensus bench extract $(ARGS)
@@ -61,6 +60,7 @@ fuzz: $(VENV)/installed  ## feed mutated samples to extraction; ARGS="--seconds 
 
 clean:  ## remove .venv, .venv-vllm, data and caches
 	rm -rf $(VENV) $(VLLM) data data-2 dist build $(CACHES)
+	rm -rf tests/browser/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/made-for:
@@ -80,7 +80,7 @@ $(VENV)/installed: $(VENV)/made-for $(LOCK)
 
 $(VENV)/installed-test: $(VENV)/made-for $(LOCK)
 	@echo 'installing reprocensus and its test tools into $(VENV) (a minute or two)'
-	@$(PIP) install -q -c constraints.txt -e '.[test,dask,server]'
+	@$(PIP) install -q -c constraints.txt -e '.[test]'
 	@touch $(VENV)/installed $@
 
 $(VENV)/installed-bench: $(VENV)/made-for $(LOCK)

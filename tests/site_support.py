@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
-from conftest import PAPER, ROOT, make_pdf
 from typing_extensions import override
+
+from conftest import PAPER, ROOT, make_pdf
 
 TOOLS = ROOT / "tests" / "browser" / "node_modules"
 
@@ -36,8 +37,9 @@ PAPERS: list[tuple[str, str, list[str], str | None]] = [
     ("ALPHA-2022/.. up/~x%2e", "Dots and slashes", ["A. B."], PAPER),
     ("ALPHA-2022/template", "{{ 7*7 }} {% raw %} ${7*7}", ["A. B."], PAPER),
     ("ALPHA-2022/missing", "A paper without a PDF", ["A. B."], None),
-    ("ALPHA-2023/next", "Numbers Revisited: Diffusion of Integers", ["Ada Byron"], PAPER.replace("MNIST", "CIFAR-10")),
-    ("ALPHA-2023/theory", "On the Theory of Nothing", ["Zenon"], "On Nothing\nZenon\nAbstract\nWe prove a theorem."
+    ("ALPHA-2023/next", "Numbers Revisited: Diffusion of Integers", ["Ada Byron"],
+        PAPER.replace("MNIST", "CIFAR-10")),
+    ("ALPHA-2023/theory", "On the Theory of Nothing", ["Zenon"], "On Nothing\nZenon\nAbstract\nWe prove it."
         "\n1 Introduction\nTheorem 1. Nothing holds.\nProof. Obvious. This is a purely theoretical paper.\n"),
     ("BETA <&> \"X\"-2023/one", "Venue with odd marks", ["Ada Byron"], PAPER),
     ("BETA <&> \"X\"-2023/two", "Another one there", ["Grace Hopper"], PAPER),
@@ -87,7 +89,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """A plain web server of a folder below `/sub/`, where sites of GitHub and buckets lie; the site's address."""
+    """A plain web server of a folder below `/sub/`, as on GitHub and in buckets; the site's address."""
     outer = folder.parent / "served"
     outer.mkdir(exist_ok=True)
     link = outer / "sub"
@@ -185,7 +187,7 @@ def chromium() -> str:
 def tool(path: str) -> Path:
     """A file of an npm package that the tests use; skips where it is absent."""
     found = TOOLS / path
-    need(path.split("/")[0], found.exists())
+    need(path.split("/", maxsplit=1)[0], found.exists())
     return found
 
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from site_support import BIDI, PAPERS, SCRIPT, dead_links, read_page, tool
 
 
@@ -29,7 +30,7 @@ def test_a_dead_link_would_be_seen(tmp_path: Path) -> None:
 
 
 def test_every_page_is_valid_html(site: Path, tmp_path: Path) -> None:
-    """html-validate, with all rules that it recommends but those for taste (tests/browser/.htmlvalidate.json)."""
+    """html-validate, with what it recommends but for taste: tests/browser/.htmlvalidate.json."""
     program = tool("html-validate/bin/html-validate.mjs")
     config = program.parents[3] / ".htmlvalidate.json"
     # To a file: node cuts off what a pipe does not take at once.

@@ -117,8 +117,9 @@ class SearchDatabase:
         source = f"FROM words JOIN papers ON papers.id = words.rowid WHERE {where}"
         total = database.execute(f"SELECT count(*) {source}", values).fetchone()[0]
         order = f"ORDER BY bm25(words, {', '.join(map(str, _WEIGHTS))}), id"
+        columns = "id, venue, year, address, papers.title, papers.authors"
         rows = database.execute(
-            f"SELECT id, venue, year, address, title, authors {source} {order} LIMIT ? OFFSET ?",
+            f"SELECT {columns} {source} {order} LIMIT ? OFFSET ?",
             (*values, PAGE, (page - 1) * PAGE),
         ).fetchall()
         return Found(tuple(self._hit(row, words) for row in rows), total, page)

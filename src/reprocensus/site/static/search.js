@@ -6,7 +6,7 @@
   const OPEN = 0.7;
   const MAX_WORDS = 12;
   const MAX_LETTERS = 40;
-  const PAGE = 20;
+  const PAGE = 10;
   /** So many files of words are read for a word's beginning. */
   const FILES = 6;
 
@@ -215,6 +215,22 @@
         make("h3", {}, link),
         make("p", { class: "by" }, ...marked(paper.authors, words), paper.authors ? " · " : "", paper.edition));
     };
+    /** Where title and authors do not explain a hit, the evidence does: fetched once the hit is seen. */
+    const explain = (mine, paper, place) => {
+      const there = new Set(wordsOf(`${paper.title} ${paper.authors} ${paper.edition}`));
+      const words = now.words;
+      if (words.every((word) => there.has(word))) return;
+      const observer = new IntersectionObserver(async (entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return;
+        observer.disconnect();
+        const found = await passagesOf(root + paper.address, words).catch(() => []);
+        if (mine !== turn) return;
+        place.append(...found.map(({ verdict, text, page }) => make("p", { class: "snippet", dir: "auto" },
+          make("b", {}, `${variableWords(verdict.variable)}: ${verdict.label}`),
+          page ? ` (page ${page}) ` : " ", make("q", {}, ...snippet(text, words)))));
+      });
+      observer.observe(place);
+    };
     const showMore = async (mine) => {
       const numbers = now.papers.slice(shown, shown + PAGE);
       const papers = await Promise.all(numbers.map((number) => index.paper(number)));
@@ -223,16 +239,7 @@
       list.append(...items);
       shown += numbers.length;
       more.hidden = shown >= now.papers.length;
-      // Where the title and the authors do not explain the hit, the evidence does.
-      await Promise.all(papers.map(async (paper, at) => {
-        const there = new Set(wordsOf(`${paper.title} ${paper.authors} ${paper.edition}`));
-        if (now.words.every((word) => there.has(word))) return;
-        const found = await passagesOf(root + paper.address, now.words).catch(() => []);
-        if (mine !== turn) return;
-        items[at].append(...found.map(({ verdict, text, page }) => make("p", { class: "snippet", dir: "auto" },
-          make("b", {}, `${variableWords(verdict.variable)}: ${verdict.label}`),
-          page ? ` (page ${page}) ` : " ", make("q", {}, ...snippet(text, now.words)))));
-      }));
+      papers.forEach((paper, at) => explain(mine, paper, items[at]));
     };
     const run = async () => {
       turn += 1;
