@@ -43,7 +43,7 @@ def tab(browser: Any) -> Iterator[Any]:
 
 
 def until(tab: Any, holds: str) -> None:
-    """Waits until an expression holds. Playwright's `wait_for_function` uses eval, which the policy forbids."""
+    """Waits until an expression holds. Playwright's `wait_for_function` uses eval, which is forbidden."""
     for _ in range(200):
         if tab.evaluate(holds):
             return

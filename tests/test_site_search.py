@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import ROOT
 from reprocensus.records import Edition
 from reprocensus.site.search.database import SearchDatabase
 from reprocensus.site.search.entries import Entry, Evidence
 from reprocensus.site.search.static_index import index_files, pack
 from reprocensus.site.search.words import fold, marked, query_words, snippet, words_of
-from site_support import ROOT, need
+from site_support import need
 
 ICML, ACL = Edition("ICML", 2016), Edition("ACL", 2018)
 ENTRIES = [
@@ -131,7 +132,7 @@ def test_the_static_index_holds_every_word_at_its_best_place() -> None:
     assert list(files)[-1] == "index.json", "the rest is there before it is named"
     about = json.loads(files["index.json"])
     assert about["editions"] == [["ICML", 2016, 0], ["ACL", 2018, 2]]
-    words = {}
+    words: dict[str, list[tuple[int, int]]] = {}
     for name, data in files.items():
         if name.startswith("words-"):
             first, lists = json.loads(data)
