@@ -246,3 +246,9 @@ def test_colours_differ_and_black_type_is_read_on_them() -> None:
     for colour in COLOURS:
         red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
         assert 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > 0.4
+
+
+def test_pages_mark_a_variable_in_the_colour_of_its_pictures() -> None:
+    sheet = (ROOT / "src/reprocensus/site/static/site.css").read_text("utf-8")
+    for number, colour in enumerate(COLOURS, start=1):
+        assert f"--v{number}: light-dark({colour}," in sheet

@@ -171,7 +171,7 @@ def test_the_browser_folds_words_as_we_do(tmp_path: Path) -> None:
     import shutil
 
     need("node", shutil.which("node") is not None)
-    texts = ["Émile Zürn’s naïve café", "ﬁelds of 𝔘nicode", "Straße İstanbul", "CIFAR-10", "日本語 テスト", "a_b",
+    texts = ["Émile Zürn’s naïve café", "ﬁelds of 𝔘nicode", "Straße İstanbul", "CIFAR-10", "日本語", "a_b",
              "x" * 60, "e\u0301tude", "Łódź Øre", "ｆｕｌｌ ｗｉｄｔｈ"]  # fmt: skip
     source = (ROOT / "src/reprocensus/site/static/search.js").read_text("utf-8")
     lines = [
