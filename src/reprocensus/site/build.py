@@ -21,7 +21,7 @@ from reprocensus.site.answers import Answer
 from reprocensus.site.corpus import TABLES, Corpus
 from reprocensus.site.evidence import Drawn, EvidenceFiles
 from reprocensus.site.options import Evidence, SiteOptions
-from reprocensus.site.output import COMMON, Output, Record
+from reprocensus.site.output import COMMON, RECORDS, Output, Record
 from reprocensus.site.pages import answer, common_paths, edition_paths, evidence_paths
 from reprocensus.site.prepare import draw, search_files
 from reprocensus.site.render import redirect
@@ -98,8 +98,10 @@ def _checked(out: Path) -> Path:
     """The folder, if it is empty, new, or a site that was built before."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; name a folder")
-    if out.is_dir() and next(out.iterdir(), None) and not (out / ".reprocensus").is_dir():
+    if out.is_dir() and next(out.iterdir(), None) and not (out / RECORDS).is_dir():
         raise UsageError(f"--out {out} holds files that no build wrote; name a new or empty folder")
+    # From now on the folder is known as ours, should this build be killed while it draws.
+    (out / RECORDS).mkdir(parents=True, exist_ok=True)
     return out
 
 
