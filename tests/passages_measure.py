@@ -1,7 +1,7 @@
 """How many quotes of a store are found on their pages, and what their pictures and marked PDFs cost.
 
-Found: 95 % of a quote's letters are placed. Read back: nearly every stretch of ten letters of a quote stands in
-the words under its annotation, as MuPDF reads them from the saved PDF.
+Found: 95 % of a quote's letters are placed. Read back: nearly every stretch of ten letters of a quote stands
+in the words under its annotation, as MuPDF reads them from the saved PDF.
 
     python tests/passages_measure.py STORE [--limit N]
 """
@@ -57,7 +57,7 @@ def main() -> None:
     found = sum(share >= 0.95 for share in shares) / len(shares)
     print(f"{len(shares)} quotes, found {found:.4f}, read back {sum(read_back) / len(read_back):.4f}")
     print(
-        f"a picture: CPU ms {_spread(picture_ms)}; bytes {_spread(sizes)}; {len(shares) - len(sizes)} have none"
+        f"a picture: CPU ms {_spread(picture_ms)}; bytes {_spread(sizes)}; none {len(shares) - len(sizes)}"
     )
     print(f"a marked PDF: CPU ms {_spread(marked_ms)}; size to the original's {_spread(growth)}")
 
