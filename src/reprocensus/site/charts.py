@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 N_STYLES: Final = 8
 _WIDTH: Final = 320
 _HEIGHT: Final = 180
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 8, 22
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 8, 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,16 @@ def lines(series: Mapping[str, Sequence[Point]], top: float, title: str, unit: s
 
 def interval(share: float | None, low: float | None, high: float | None, title: str) -> "Markup":
     """A share from 0 to 1 as a dot on a line, with its interval."""
-    width = 120
-    parts = [f'<line class="axis" x1="0" x2="{width}" y1="8" y2="8"/>']
+    width, edge = 120, 5
+
+    def x(value: float) -> str:
+        return f"{edge + value * (width - 2 * edge):.1f}"
+
+    parts = [f'<line class="axis" x1="{x(0)}" x2="{x(1)}" y1="8" y2="8"/>']
     if low is not None and high is not None:
-        parts.append(f'<line class="range" x1="{low * width:.1f}" x2="{high * width:.1f}" y1="8" y2="8"/>')
+        parts.append(f'<line class="range" x1="{x(low)}" x2="{x(high)}" y1="8" y2="8"/>')
     if share is not None:
-        parts.append(f'<circle class="dot s1" cx="{share * width:.1f}" cy="8" r="4"/>')
+        parts.append(f'<circle class="dot s1" cx="{x(share)}" cy="8" r="4"/>')
     return _svg("interval", width, 16, title, "".join(parts))
 
 
@@ -94,10 +98,10 @@ def key(number: int) -> "Markup":
 
 def _grid(y: Callable[[float], float], top: float, unit: str) -> str:
     out = []
-    for part in range(5):
-        value = top * part / 4
-        at = y(value)
-        words = (f"{value:.0f}" if top > 10 else f"{value:.2g}") + (unit if part == 4 else "")
+    n = int(top) if top <= 10 else 4
+    for part in range(n + 1):
+        value = top * part / n
+        at, words = y(value), f"{value:.0f}" + (unit if part == n else "")
         out.append(
             f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
             f'<text class="tick end" x="{_LEFT - 4}" y="{at + 4:.1f}">{words}</text>'
