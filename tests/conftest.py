@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,12 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="needs the real vLLM: make test-vllm"))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where the real vLLM is required, a skipped test is no test."""
+    report = yield
     if vllm_required() and report.skipped:
         report.outcome = "failed"
         report.longrepr = f"skipped, where the real vLLM is required: {report.longrepr}"
+    return report
 
 
 def vllm_required() -> bool:
