@@ -243,6 +243,40 @@ def test_a_model_in_process_judges_real_papers(
     assert last.prefix_hits == everything["prefix_cache_hits"]
 
 
+def test_engines_checks_the_server(server: Server, reprocensus: Command) -> None:
+    done = reprocensus("engines", "vllm", "--check", "--json", **server.settings)
+    assert done.returncode == 0, done.stderr
+    found = {check["name"]: check for check in json.loads(done.stdout)["vllm"]["checks"]}
+    for name in ("model", "context", "structured outputs", "log probabilities", "prefix caching"):
+        assert found[name]["ok"], found[name]
+    assert found["context"]["found"] == f"{CONTEXT} tokens"
+    nobody = reprocensus("engines", "vllm", "--check", REPROCENSUS_VLLM_URL="http://127.0.0.1:9/v1")
+    assert nobody.returncode == 1
+    assert "cannot be reached" in nobody.stdout
+
+
+def test_exact_is_refused_where_the_prefix_cache_is_on(server: Server, reprocensus: Command) -> None:
+    """Batch invariance needs a GPU; that the server is not fit for it is told on any."""
+    arguments = ["run", f"manifest:{SAMPLES}", "--engine", "vllm", "--store", "s", "--exact"]
+    done = reprocensus(*arguments, **server.settings)
+    assert done.returncode in (1, 2)
+    assert "--no-enable-prefix-caching" in done.stderr
+
+
+def test_what_is_asked_again_comes_out_the_same(server: Server, tmp_path: Path, reprocensus: Command) -> None:
+    """Greedy, on processors: no label flips, though batches and cache hits differ."""
+    arguments = ["run", f"manifest:{SAMPLES}", "--limit", "4", "--engine", "vllm", "--store", "s"]
+    assert reprocensus(*arguments, **server.settings).returncode in (0, 1)
+    run = the_run(tmp_path / "s")["run_id"]
+    done = reprocensus("repeat", run, "--sample", "100%", "--store", "s", "--json", **server.settings)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["n_papers"] == 4
+    verdicts = pl.read_parquet(tmp_path / "s/tables/verdicts").height
+    assert sum(row["n"] for row in found["flips"]) == verdicts > 0
+    assert sum(row["flipped"] for row in found["flips"]) == 0
+
+
 def test_a_server_that_dies_is_waited_for_when_it_is_back(
     server: Server, papers: Path, tmp_path: Path, reprocensus: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
