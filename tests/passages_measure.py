@@ -56,9 +56,7 @@ def main() -> None:
         read_back += [holds(under.get(mark.title, ""), letters_of(mark.text)) for mark in numbered]
     found = sum(share >= 0.95 for share in shares) / len(shares)
     print(f"{len(shares)} quotes, found {found:.4f}, read back {sum(read_back) / len(read_back):.4f}")
-    print(
-        f"a picture: CPU ms {_spread(picture_ms)}; bytes {_spread(sizes)}; none {len(shares) - len(sizes)}"
-    )
+    print(f"a picture: CPU ms {_spread(picture_ms)}; bytes {_spread(sizes)}; none {len(shares) - len(sizes)}")
     print(f"a marked PDF: CPU ms {_spread(marked_ms)}; size to the original's {_spread(growth)}")
 
 

@@ -280,7 +280,7 @@ def _words_of(terms: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 def _alternatives(terms: tuple[str, ...]) -> str:
-    """A pattern for any of the terms as whole words, the longest first; a footnote's number may touch them."""
+    """A pattern for any of the terms as whole words, longest first; a footnote number may touch them."""
     ordered = sorted(terms, key=lambda term: (-len(term), term))
     spelled = ("[ -]?".join(map(re.escape, re.split(r"[ -]", term))) for term in ordered)
     return rf"(?<![^\W\d_])(?:{'|'.join(spelled)})(?![^\W\d_])"
