@@ -109,6 +109,21 @@ def test_hyphens_at_line_ends_follow_the_vocabulary(words: str, before: str, aft
     assert (before if keeps else before[:-1]) + after == whole
 
 
+@pytest.mark.parametrize(
+    ("words", "before", "after", "keeps"),
+    [
+        ("a pre-trained model and its training", "pre-", "training", True),
+        ("re-rank and re-sample and re-weight, then train", "re-", "train", True),
+        ("re-rank once, then train", "re-", "train", False),
+        ("re-rank and re-sample and re-weight", "re-", "markable", False),
+    ],
+)
+def test_a_hyphen_stays_where_other_words_of_the_kind_have_it(
+    words: str, before: str, after: str, keeps: bool
+) -> None:
+    assert Vocabulary([words]).keeps_hyphen(before, after) is keeps
+
+
 def test_halves_of_broken_words_are_no_vocabulary() -> None:
     vocabulary = Vocabulary(["it is nearly in-", "tractable and more"])
     assert not vocabulary["tractable"]

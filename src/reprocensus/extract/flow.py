@@ -59,7 +59,7 @@ def _other_half(chain: Paragraph, pending: list[Paragraph]) -> int | None:
         if other.kind is not kind or abs(other.size - size) > 0.35:
             continue
         if other.rows[0].mark:
-            if kind is Kind.SMALL and NOTE.match(other.rows[0].text):
+            if chain.rows[0].mark and kind is Kind.SMALL and NOTE.match(other.rows[0].text):
                 # The next footnote: this one has ended.
                 return None
             continue

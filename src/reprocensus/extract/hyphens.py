@@ -89,8 +89,11 @@ class Vocabulary:
         without = self[left + right] + self[last + first]
         if with_hyphen != without:
             return with_hyphen > without
-        # Neither form stands elsewhere, or both do: an ending, or another form of the word, decides.
-        if with_hyphen or _ENDINGS.fullmatch(first) or self._has_form(last, first):
+        # Neither form stands elsewhere, or both do: another form of the word, or an ending, decides.
+        closed = self._has_form(last, first)
+        if not with_hyphen and not closed and self._is_joined_elsewhere(last, first):
+            return True
+        if with_hyphen or closed or _ENDINGS.fullmatch(first):
             return False
         if self._is_compound(last.lower(), first):
             return True
@@ -100,6 +103,15 @@ class Vocabulary:
 
     def _has_form(self, last: str, first: str) -> bool:
         return len(first) >= 3 and self.has_prefix(last + first[: 2 if len(first) < 6 else 3])
+
+    def _is_joined_elsewhere(self, last: str, first: str) -> bool:
+        """Whether the paper has a hyphen in another form of the word, or behind this first part as a rule.
+
+        `pre-trained` says how `pre-training` is written, and `re-rank` and `re-train` how `re-weight` is.
+        """
+        if len(first) >= 4 and self.has_prefix(f"{last}-{first[:4]}"):
+            return True
+        return self._heads[_bytes(last.lower())] >= 3 and len(first) >= 4 and self[first] > 0
 
     def _is_compound(self, last: str, first: str) -> bool:
         """Whether either part is one that compounds are made with."""

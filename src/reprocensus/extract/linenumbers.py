@@ -23,7 +23,7 @@ def drop_margin_numbers(pages: list[Page]) -> None:
     They may stand at every line or every fifth, and start again on every page.
     """
     _part_lines(pages)
-    places: set[tuple[str, int, int]] = set()
+    places: Counter[tuple[str, int, int]] = Counter()
     for page in pages:
         numbers = [row for row in page.rows if row.x1 - row.x0 < _WIDEST_NUMBER and _is_number(row.text)]
         drop: set[int] = set()
@@ -32,11 +32,13 @@ def drop_margin_numbers(pages: list[Page]) -> None:
                 if id(found[0]) not in drop and _counts_up(found) and _in_margin(page.rows, found):
                     drop |= {id(row) for row in found}
                     if len(found) >= _MANY_NUMBERED:
-                        places.add(_place(found[0], edge))
+                        places[_place(found[0], edge)] += 1
         if drop:
             page.rows = [row for row in page.rows if id(row) not in drop]
-    if places:
-        _drop_stragglers(pages, places)
+    # The lines of a long algorithm are numbered on one page, those of a draft on all.
+    usual = {place for place, count in places.items() if count >= max(2, 0.4 * len(pages))}
+    if usual:
+        _drop_stragglers(pages, usual)
 
 
 def _place(row: Row, edge: str) -> tuple[str, int, int]:
