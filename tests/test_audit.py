@@ -12,8 +12,12 @@ from reprocensus.audit.gather import own_runs
 from reprocensus.audit.measures import Pair, bootstrap, calibration_error, kappa, levels, measure, repeats
 from reprocensus.audit.page import audit_page
 from reprocensus.errors import UsageError
+from reprocensus.imports import import_file
 from reprocensus.labels import LabelledPaper, decoded, matched, read_labels
 from reprocensus.schemas import load_variables
+from reprocensus.settings import Settings
+from reprocensus.storage import open_storage
+from reprocensus.tables import Tables
 
 VARIABLES = load_variables()
 CODE = next(v for v in VARIABLES if v.name == "open_source_code")
@@ -227,3 +231,34 @@ def test_the_command_audits_a_store_and_its_runs(reprocensus: Command, tmp_path:
     assert (same["n"], same["differences"]) == (18, [])
     said = reprocensus("compare", run, run, "--store", "s").stdout
     assert "18 verdicts in both runs" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("[1, 2]", "no JSON object"),
+        ('{"id": "a", "labels": 3}', "no labels"),
+        ('{"id": ["a"], "labels": {"pseudocode": "Yes"}}', "id is no text"),
+        ('{"id": "a", "labels": {"weather": "Yes"}}', "none of the variables"),
+    ],
+)
+def test_label_files_of_other_shapes_are_told_of(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "labels.jsonl"
+    file.write_text(line + "\n")
+    with pytest.raises(UsageError, match=words):
+        read_labels(file, load_variables())
+
+
+def test_long_csv_is_read_and_contradictions_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "long.csv"
+    file.write_text("paper_id,variable,label\r\np,pseudocode,true\r\np,pseudocode,No\r\n")
+    papers = read_labels(file, load_variables())
+    assert [dict(paper.labels) for paper in papers] == [{"pseudocode": "Yes"}, {"pseudocode": "No"}]
+    store = Tables(open_storage(str(tmp_path / "store"), Settings()))
+    listed = tmp_path / "listed.csv"
+    listed.write_text("paper_id,venue,year,title,pseudocode\nV-2020/p,V,2020,P,Yes\n")
+    import_file(store, listed, load_variables(), engine="census")
+    twice = [LabelledPaper("V-2020/p", None, {"pseudocode": label}) for label in ("Yes", "No")]
+    with pytest.raises(UsageError, match="contradict"):
+        matched(store, twice)
+    assert len(matched(store, twice[:1] * 2)) == 2

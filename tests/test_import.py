@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,33 @@ def test_rows_of_one_paper_are_counted_and_floats_are_codes(tables: Tables, tmp_
     file.write_text("venue,year,title,pseudocode\nV,2020,One,1.0\nV,2020,One,0.0\nV,2020,Two,1.0\n")
     done = import_file(tables, file, VARIABLES, engine="e")
     assert (done.n_papers, done.n_merged) == (2, 1)
+
+
+def test_columns_of_other_kinds_are_taken_where_they_are_plain(tables: Tables, tmp_path: Path) -> None:
+    file = tmp_path / "kinds.parquet"
+    pl.DataFrame(
+        {
+            "venue": ["V", "V"],
+            "year": [date(2020, 5, 1)] * 2,
+            "title": ["One", "Two"],
+            "pseudocode": [True, False],
+            "open_datasets": [1.0, float("nan")],
+            "authors": [[1, 2], []],
+        }
+    ).write_parquet(file)
+    assert import_file(tables, file, VARIABLES, engine="e").n_new == 3
+    labels = tables.scan("verdicts").sort("paper_id", "variable").select("variable", "label").rows()
+    assert labels == [("open_datasets", "Yes"), ("pseudocode", "Yes"), ("pseudocode", "No")]
+    pl.DataFrame({"venue": ["V"], "year": [2020], "title": ["T"], "research_type": [True]}).write_parquet(
+        file
+    )
+    with pytest.raises(UsageError, match="research_type"):
+        import_file(tables, file, VARIABLES, engine="e")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("rules", "of this program"), (" x", "no name"), ("a\u202eb", "no name")]
+)
+def test_names_that_tell_nothing_are_refused(tables: Tables, tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        import_file(tables, written(tmp_path, [census_row()]), VARIABLES, engine=name)

@@ -1,5 +1,6 @@
 """The lexical judge: small made-up papers for and against each variable, its quotes, and hostile text."""
 
+import re
 import time
 from functools import cache
 from itertools import pairwise
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reprocensus.lexical import MAX_CLAIM, MAX_CLAIMS, judge_paper
-from reprocensus.reading import Reading
+from reprocensus.reading import MAX_SENTENCE, Reading
 from reprocensus.records import Answer, Document, Extracted, Section, SectionKind
 from reprocensus.schemas import load_variables
 from reprocensus.sentences import sentence_spans
@@ -344,3 +345,26 @@ def test_an_index_finds_words_and_beginnings() -> None:
     assert reading.holding(["train"]) == {0}
     assert reading.holding(["train*", "absent"]) == {0, 1}
     assert reading.naming([("cifar", "10"), ("we", "rests")]) == {1}
+
+
+LITERAL = re.compile(r"[A-Za-z]{3,}")
+#: What repeated makes greedy parts of a pattern start over.
+REPEATED = ("1", "1 ", "1,", "1, ", "1.", "a ", "A ", "a-", "( ", "{1,", "50% ", "x = 1 ", " ")
+
+
+def test_no_pattern_is_slow_on_any_sentence() -> None:
+    """Each pattern on its own words and on numbers, over and over, as long as a sentence may be."""
+    regexes = {cue.regex for v in variables() for cue in v.rules.cues if not cue.domains}
+    regexes |= {cue.unless_regex for v in variables() for cue in v.rules.cues if cue.unless_regex}
+    for regex in sorted(regexes, key=lambda r: r.pattern):
+        own = list(dict.fromkeys(LITERAL.findall(regex.pattern)))[:24]
+        for unit in (*REPEATED, *(f"{word} " for word in own), *(f"{word} 1 " for word in own)):
+            sentence = (unit * MAX_SENTENCE)[:MAX_SENTENCE]
+            spent = []
+            for _ in range(3):
+                begun = time.process_time()
+                regex.search(sentence)
+                spent.append(time.process_time() - begun)
+                if spent[-1] < 0.05:
+                    break
+            assert min(spent) < 0.05, f"{min(spent):.2f} s for {unit!r}: {regex.pattern[:200]}"

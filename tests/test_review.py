@@ -239,3 +239,30 @@ def test_the_dialogue_takes_keys_and_goes_on_where_it_stopped(
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     Dialogue(labelling, "census", known, asked[2:3], show_verdict=True).hold()
     assert "census: Yes" in capsys.readouterr().out
+
+
+def test_a_blind_review_shows_neither_the_verdict_nor_its_quotes(
+    tables: Tables, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = frame(tables, engine=None, usual="rules", variables=["pseudocode"])
+    labelling = Labelling(tables, "ada", "run_1", found.papers)
+    known = {v.name: v for v in VARIABLES}
+    monkeypatch.setattr("sys.stdin", io.StringIO("v\ny\n"))
+    asked = [Drawn("V-2020/p0", "pseudocode", 0.5, 0.5)]
+    Dialogue(labelling, "census", known, asked, blind=True).hold()
+    shown = capsys.readouterr().out
+    assert "census: Yes" not in shown and "[v]" not in shown and "Pseudocode:" in shown
+    assert [row["label"] for row in labelling.given.values()] == ["Yes"]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"paper_id": {"a": 1}, "variable": "x", "label": "Yes"}', "[1]", '{"a": 1}']
+)
+def test_answers_that_are_none_are_told_of(
+    reprocensus: Command, tables: Tables, tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "a.jsonl").write_text(line + "\n")
+    done = reprocensus("review", "--answers", "a.jsonl", "--store", "store")
+    assert done.returncode == 2 and "answer 1" in done.stderr, done.stderr
+    done = reprocensus("review", "--random-share", "1", "--show-verdict", "--store", "store")
+    assert done.returncode == 2 and "--no-blind" in done.stderr

@@ -2,7 +2,8 @@
 
 - JSON lines with `id`, `labels` (variable to label) and, if known, `responses` (variable to quote or reason);
 - JSON lines with `title`, `human` and `llm_runs`, in the code of Gundersen's surveys: see `spellings`;
-- CSV with a column `paper_id` or `title`, and one a variable, with labels or that code.
+- CSV with a column `paper_id` or `title`, and one a variable, with labels or that code, or the columns
+  `variable` and `label`.
 """
 
 import csv
@@ -65,19 +66,22 @@ def read_labels(path: Path, variables: Sequence[Variable]) -> list[LabelledPaper
             papers.append(_paper(row, known))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UsageError(f"labels {path}, paper {number}: {error}") from error
-    if not papers:
-        raise UsageError(f"labels {path}: the file has none")
+    if not any(paper.labels for paper in papers):
+        raise UsageError(f"labels {path}: the file has none of the variables {', '.join(known)}")
     return papers
 
 
 def spellings(variable: Variable) -> dict[str, str]:
     """What files write for a label, case-folded -> the label: its name, or its code.
 
-    Code 1 is Yes and 0 is No; of other variables a code counts their labels from 0. So of research type 1 is
+    Code 1 or true is Yes, and 0 or false No; of other variables a code counts their labels from 0. So of research type 1 is
     Theoretical; of affiliation 0, 1, 2 are Academia, Collaboration, Industry.
     """
-    order = ("No", "Yes") if set(variable.labels) == {"Yes", "No"} else variable.labels
+    order = variable.labels
     names = {label.casefold(): label for label in (*variable.labels, *COMMON_LABELS)}
+    if set(variable.labels) == {"Yes", "No"}:
+        order = ("No", "Yes")
+        names |= {"false": "No", "true": "Yes"}
     return names | {str(code): label for code, label in enumerate(order)}
 
 
@@ -97,14 +101,23 @@ def decoded(value: Any, variable: Variable) -> str:
 def _of_csv(row: Mapping[str, Any], known: Mapping[str, Variable]) -> dict[str, Any]:
     named = {VARIABLE_ALIASES.get(key, key): value for key, value in row.items() if key}
     labels = {name: value for name, value in named.items() if name in known and value not in (None, "")}
+    if named.get("variable") and named.get("label"):
+        labels[VARIABLE_ALIASES.get(named["variable"], named["variable"])] = named["label"]
     return {"id": named.get("paper_id"), "title": named.get("title"), "labels": labels}
 
 
 def _paper(row: Mapping[str, Any], known: Mapping[str, Variable]) -> LabelledPaper:
-    given = row["human"] if "human" in row else row["labels"]
+    if not isinstance(row, Mapping):
+        raise ValueError("the line is no JSON object with id or title, and labels")
+    given = row.get("human", row.get("labels"))
+    if not isinstance(given, Mapping):
+        raise ValueError("it has no labels: an object with the variables' names, under labels or human")
+    names = {key: row.get(key) for key in ("paper_id", "id", "title")}
+    if stray := [key for key, name in names.items() if not isinstance(name, str | None)]:
+        raise ValueError(f"its {stray[0]} is no text: {names[stray[0]]!r}")
     paper = LabelledPaper(
-        paper_id=row.get("paper_id") or row.get("id") or None,
-        title=row.get("title") or None,
+        paper_id=names["paper_id"] or names["id"] or None,
+        title=names["title"] or None,
         labels=_decoded(given, known),
         reasons={k: str(v) for k, v in (row.get("responses") or {}).items() if k in known and v},
         runs=tuple(_decoded(run, known) for run in row.get("llm_runs") or ()),
@@ -123,6 +136,9 @@ def matched(tables: Tables | None, papers: Sequence[LabelledPaper]) -> list[tupl
     """Each labelled paper with its paper_id in the store: its own, or that of the only paper of its title.
 
     Papers that the store does not have keep the name that the file gives them.
+
+    Raises:
+        UsageError: two rows give one paper of the store different labels.
     """
     ids: set[str] = set()
     titles: dict[str, list[str]] = {}
@@ -137,4 +153,16 @@ def matched(tables: Tables | None, papers: Sequence[LabelledPaper]) -> list[tupl
         named = titles.get(folded_title(paper.title), []) if paper.title else []
         known = paper.paper_id if paper.paper_id in ids else named[0] if len(named) == 1 else None
         found.append((known or paper.name, paper))
+    _check_agreed([(name, paper) for name, paper in found if name in ids])
     return found
+
+
+def _check_agreed(papers: Sequence[tuple[str, LabelledPaper]]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for name, paper in papers:
+        for variable, label in paper.labels.items():
+            if seen.setdefault((name, variable), label) != label:
+                raise UsageError(
+                    f"the labels of {name} contradict each other: {variable} is {seen[name, variable]} in one row "
+                    f"and {label} in another; keep one of them"
+                )

@@ -82,8 +82,8 @@ def audit(
     return Audit(
         title=title,
         runs=tuple(runs),
-        n_labelled=len(papers),
-        n_papers=sum(paper_id in judged for paper_id, _ in papers),
+        n_labelled=len({paper_id for paper_id, _ in papers}),
+        n_papers=len({paper_id for paper_id, _ in papers} & judged),
         measures=measures,
         by_run=by_run if len(runs) > 1 else {},
         repeats=_repeats(papers, runs, variables) if len(runs) > 1 else (),

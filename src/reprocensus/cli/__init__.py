@@ -14,6 +14,9 @@ def main() -> None:
     """Runs the command line; errors raised on purpose become one line on standard error."""
     from reprocensus.cli.app import app
 
+    # Closed streams are None: nobody reads, and there is nothing to read.
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     # A retry that succeeds is no news; one that does not raises.
     logging.getLogger("stamina").setLevel(logging.ERROR)
     try:

@@ -83,6 +83,8 @@ def compare(
     from reprocensus.audit.compare import compare as make_comparison
     from reprocensus.audit.gather import stored_runs
 
+    if first == second:
+        raise UsageError(f"run {first} is named twice; compare takes two runs")
     runs = stored_runs(open_tables(store), [first, second], None)
     found = make_comparison((first, second), runs[first], runs[second], load_variables())
     if as_json:

@@ -45,12 +45,14 @@ class Dialogue:
         asked: Sequence[Drawn],
         *,
         show_verdict: bool = False,
+        blind: bool = False,
     ) -> None:
         self._labelling = labelling
         self._engine = engine
         self._variables = variables
         self._asked = asked
         self._show_verdict = show_verdict
+        self._blind = blind
         self._out = show.console()
 
     def hold(self) -> None:
@@ -84,7 +86,7 @@ class Dialogue:
         keys = keys_of(variable)
         held = self._labelling.given.get(one.key)
         note: str | None = held["comment"] if held else None
-        choices = {**keys, **_COMMANDS}
+        choices = {**keys, **{key: name for key, name in _COMMANDS.items() if key != "v" or not self._blind}}
         prompt = "  ".join(f"[{key}] {name}" for key, name in choices.items())
         now = f" (now: {held['label']})" if held else ""
         while True:
@@ -98,7 +100,7 @@ class Dialogue:
                 return None
             if key in ("s", "b"):
                 return 1 if key == "s" else -1
-            if key == "v":
+            if key == "v" and not self._blind:
                 self._reveal(said)
             elif key == "m":
                 self._places(text, variable, _MORE)
@@ -106,8 +108,8 @@ class Dialogue:
                 note = _line("note: ") or None
 
     def _passages(self, said: Row | None, text: Document | None, variable: Variable) -> None:
-        """The verdict's quotes in context; where it has none, the places that the cues touch."""
-        quotes = said["quotes"] if said else []
+        """The verdict's quotes in context; where it has none, or none may be shown, what the cues touch."""
+        quotes = said["quotes"] if said and not self._blind else []
         if text is None:
             self._out.print(Text("\nthe store has no text of this paper", "yellow"))
         elif not quotes:

@@ -50,6 +50,14 @@ def review(
     show_verdict: Annotated[
         bool, typer.Option("--show-verdict", help="show the engine's label before you answer")
     ] = False,
+    blind: Annotated[
+        bool | None,
+        typer.Option(
+            "--blind/--no-blind",
+            help="show the paper's passages and not those that the engine quotes, and never its verdict "
+            "[default: where all is drawn at random, --random-share 1]",
+        ),
+    ] = None,
     listed: Annotated[
         bool, typer.Option("--list", help="print what would be asked, as JSON lines, and ask nothing")
     ] = False,
@@ -76,6 +84,9 @@ def review(
     chosen = load_variables(tuple(variable)) if variable else tuple(every.values())
     if not 0 < random_share <= 1:
         raise UsageError(f"--random-share {random_share}: it must be above 0 and at most 1")
+    blind = random_share == 1 if blind is None else blind
+    if blind and show_verdict:
+        raise UsageError("--show-verdict shows what a blind review hides; add --no-blind")
     found = frame(
         tables,
         engine=engine,
@@ -93,7 +104,13 @@ def review(
             print(json.dumps(_listed(one, found), ensure_ascii=False))
         return
     asked = {"n": n, "variables": [v.name for v in chosen], "venue": venue, "year": year}
-    asked |= {"engine": found.engine, "random_share": random_share, "seed": seed, "who": labelling.who}
+    asked |= {
+        "engine": found.engine,
+        "random_share": random_share,
+        "seed": seed,
+        "who": labelling.who,
+        "blind": blind,
+    }
     left_out = 0
     with _kept(labelling, asked):
         labelling.restate(drawn)
@@ -102,7 +119,7 @@ def review(
         elif left:
             from reprocensus.cli.dialogue import Dialogue
 
-            Dialogue(labelling, found.engine, every, left, show_verdict=show_verdict).hold()
+            Dialogue(labelling, found.engine, every, left, show_verdict=show_verdict, blind=blind).hold()
     told = {
         "who": labelling.who,
         "engine": found.engine,
@@ -152,7 +169,9 @@ def _take(
     taken, left_out = [], 0
     for number, row in enumerate(_rows(file), 1):
         try:
-            key = (row["paper_id"], row["variable"])
+            if not isinstance(row, dict) or not {"paper_id", "variable", "label"} <= set(row):
+                raise ValueError("it lacks paper_id, variable or label")
+            key = (str(row["paper_id"]), str(row["variable"]))
             label = decoded(row["label"], variables[key[1]])
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"answers {file}, answer {number}: {error}") from error

@@ -65,7 +65,9 @@ def import_file(
     try:
         rows = normalised(_read(file), variables)
     except (pl.exceptions.PolarsError, TypeError) as error:
-        raise UsageError(f"{file}: a column has values of a kind that cannot be read: {error}") from error
+        raise UsageError(
+            f"{file}: a column has values of a kind that cannot be read: {_line(error)}"
+        ) from error
     _check_editions(rows, file)
     tables.storage.prepare()
     started, run_id, source = datetime.now(UTC), new_run_id(), f"import:{file.name}"
@@ -139,14 +141,19 @@ def _counts(sums: dict[str, int]) -> tuple[int, ...]:
 def _read(file: Path) -> pl.DataFrame:
     try:
         if file.suffix == ".parquet":
-            return pl.read_parquet(file)
+            return pl.read_parquet(file, glob=False)
         if file.suffix == ".csv":
-            return pl.read_csv(file)
+            return pl.read_csv(file, glob=False)
         return pl.read_ndjson(file, infer_schema_length=None)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UsageError(
-            f"{file} cannot be read as Parquet, CSV or JSON lines, by its suffix: {error}"
+            f"{file} cannot be read as Parquet, CSV or JSON lines, by its suffix: {_line(error)}"
         ) from error
+
+
+def _line(error: Exception) -> str:
+    """What Polars complains of, without its advice on how to call it."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _folded(title: pl.Expr) -> pl.Expr:

@@ -27,6 +27,8 @@ COLUMNS = {
 #: A struct column of a file that holds the labels.
 _NESTED = ("labels", "human")
 _ALL = tuple(COLUMNS)
+#: What stands where a paper has no label; NaN is how pandas writes that.
+_MISSING = {"", "nan"}
 
 
 def normalised(raw: pl.DataFrame, variables: Sequence[Variable]) -> pl.DataFrame:
@@ -60,8 +62,13 @@ def _column(raw: pl.DataFrame, name: str) -> pl.Expr:
     if found is None:
         return pl.lit("main" if name == "track" else None, pl.String).alias(name)
     column = pl.col(found)
-    if isinstance(raw.schema[found], pl.List):
-        column = column.list.join(", ")
+    kind = raw.schema[found]
+    if isinstance(kind, pl.List):
+        column = column.cast(pl.List(pl.String)).list.join(", ")
+    elif name == "year" and isinstance(kind, pl.Date | pl.Datetime):
+        column = column.dt.year()
+    elif name == "year" and kind.is_float():
+        column = column.cast(pl.Int64, strict=False)
     return column.cast(pl.String).alias(name)
 
 
@@ -94,7 +101,7 @@ def _with_edition(frame: pl.DataFrame) -> pl.DataFrame:
 def _labels(raw: pl.DataFrame, variable: Variable) -> pl.Expr:
     known = spellings(variable) | {"-1": UNKNOWN}
     column = raw[variable.name].cast(pl.String).str.strip_chars().str.to_lowercase().str.strip_suffix(".0")
-    stray = sorted(set(column.drop_nulls().unique()) - set(known) - {""})
+    stray = sorted(set(column.drop_nulls().unique()) - set(known) - _MISSING)
     if stray:
         raise UsageError(
             f"the file has labels of {variable.name} that it does not have: {', '.join(stray[:5])}; known: "
