@@ -74,8 +74,8 @@ def read_labels(path: Path, variables: Sequence[Variable]) -> list[LabelledPaper
 def spellings(variable: Variable) -> dict[str, str]:
     """What files write for a label, case-folded -> the label: its name, or its code.
 
-    Code 1 or true is Yes, and 0 or false No; of other variables a code counts their labels from 0. So of research type 1 is
-    Theoretical; of affiliation 0, 1, 2 are Academia, Collaboration, Industry.
+    Code 1 or true is Yes, and 0 or false No; of other variables a code counts their labels from 0. So of
+    research type 1 is Theoretical; of affiliation 0, 1, 2 are Academia, Collaboration, Industry.
     """
     order = variable.labels
     names = {label.casefold(): label for label in (*variable.labels, *COMMON_LABELS)}
@@ -163,6 +163,6 @@ def _check_agreed(papers: Sequence[tuple[str, LabelledPaper]]) -> None:
         for variable, label in paper.labels.items():
             if seen.setdefault((name, variable), label) != label:
                 raise UsageError(
-                    f"the labels of {name} contradict each other: {variable} is {seen[name, variable]} in one row "
-                    f"and {label} in another; keep one of them"
+                    f"the labels of {name} contradict each other: {variable} is {seen[name, variable]} in one "
+                    f"row and {label} in another; keep one of them"
                 )
