@@ -163,6 +163,6 @@ def _check_agreed(papers: Sequence[tuple[str, LabelledPaper]]) -> None:
         for variable, label in paper.labels.items():
             if seen.setdefault((name, variable), label) != label:
                 raise UsageError(
-                    f"the labels of {name} contradict each other: {variable} is {seen[name, variable]} in one "
-                    f"row and {label} in another; keep one of them"
+                    f"the labels of {name} contradict each other: {variable} is {seen[name, variable]} in "
+                    f"one row and {label} in another; keep one of them"
                 )
