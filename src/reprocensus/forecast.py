@@ -23,7 +23,7 @@ from reprocensus.tables import Tables
 from reprocensus.variables import Variable
 
 #: Characters a token of English papers has with today's models, about; see docs/engines.md.
-CHARACTERS: Final = 3.7
+CHARACTERS: Final = 3.5
 #: Tokens of a paper without references where no text is known: the mean of 241 papers of 61 editions.
 MEAN_PAPER: Final = 15_000
 #: Of an answer, with a rationale of one sentence.

@@ -199,7 +199,7 @@ class LlmEngine(Engine):
             raise EngineError(f"{self.name}: " + "; ".join(f"{c.found}: {c.advice}" for c in failed))
         for check in self._checks:
             if check.ok is False:
-                _LOG.warning("%s: %s: %s", self.name, check.found, check.advice)
+                _LOG.warning("%s: %s %s: %s", self.name, check.name, check.found, check.advice)
         held = self.options.kv_tokens or (facts.kv_tokens or 0) * self.options.replicas * _USED
         price = self.options.price_per_hour
         self._desk = Desk(
