@@ -76,7 +76,7 @@ LAYERS = [
         "audit",
         "review",
     },
-    {"census", "site", "bench"},
+    {"census", "forecast", "repeat", "site", "bench"},
     {"cli"},
     {"__main__"},
 ]
