@@ -16,7 +16,7 @@ from conftest import ROOT
 
 LOCK = (ROOT / "tests" / "vllm_cpu" / "requirements.txt").read_text("utf-8")
 #: Name -> version, hash.
-LOCKED = {
+LOCKED: dict[str, tuple[str, str]] = {
     canonicalize_name(name): (version, sha256)
     for name, version, sha256 in re.findall(
         r"^(\S+)==(\S+) --hash=sha256:([0-9a-f]{64})$", LOCK, re.MULTILINE

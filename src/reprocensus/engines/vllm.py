@@ -103,7 +103,8 @@ class VllmServer:
             headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
             # What is in flight is limited by the budget of tokens; connections are not limited here.
             self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+                # vLLM closes connections that were idle for 5 s: one used just then looks like a lost server.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=3),
                 headers={"Content-Type": "application/json", **headers},
                 timeout=aiohttp.ClientTimeout(total=self._settings.vllm_timeout_s, sock_connect=10),
                 auto_decompress=True,
