@@ -21,7 +21,7 @@ from random_model import make_tiny_model
 from reprocensus.engines import vllm as http
 from reprocensus.engines import vllm_offline as offline
 from reprocensus.llm.chat import ChatReply, ChatRequest
-from test_flows import processes_with, wait_for
+from test_flows import wait_for
 from vllm_server import BLOCK, CONTEXT, ENVIRONMENT, KV_CACHE_BYTES, STRUCTURED, Server
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -320,18 +320,27 @@ def test_a_model_in_process_that_dies_is_started_again(
 
 def test_no_model_outlives_a_run_that_is_killed(in_process: dict[str, str], tmp_path: Path, api: str) -> None:
     """A GPU whose memory a forgotten process holds is no good to the next run."""
-    mark = f"vllm-{os.getpid()}"
+    import psutil
+
     command = [sys.executable, "-m", "reprocensus", "run", f"manifest:{SAMPLES}", "--engine", "vllm-offline"]
     process = subprocess.Popen(
         [*command, "--store", str(tmp_path / "s")],
-        env={**os.environ, **in_process, "REPROCENSUS_TEST_MARK": mark},
+        env={**os.environ, **in_process},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for(lambda: any("EngineCore" in p for p in processes_with(mark)) or process.poll() is not None, 600)
+    run, started = psutil.Process(process.pid), list[Any]()
+
+    def has_an_engine() -> bool:
+        started[:] = run.children(recursive=True)
+        # vLLM names its processes, and loses their environment by that.
+        return any("EngineCore" in child.name() for child in started) or process.poll() is not None
+
+    wait_for(has_an_engine, 600)
     process.kill()
     assert process.wait(30) == -signal.SIGKILL
-    wait_for(lambda: not processes_with(mark), 120)
+    _, left = psutil.wait_procs(started, timeout=300)
+    assert not left
 
 
 def test_gpu_check_measures(tmp_path: Path) -> None:
