@@ -334,7 +334,7 @@ def test_no_model_outlives_a_run_that_is_killed(in_process: dict[str, str], tmp_
     def has_an_engine() -> bool:
         started[:] = run.children(recursive=True)
         # vLLM names its processes, and loses their environment by that.
-        return any("EngineCore" in child.name() for child in started) or process.poll() is not None
+        return any("EngineCor" in child.name() for child in started) or process.poll() is not None
 
     wait_for(has_an_engine, 600)
     process.kill()
