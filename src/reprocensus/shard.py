@@ -171,9 +171,11 @@ class _ShardRun:
         self.parts += 1
         self.saved_at = monotonic()
         names = {name: None for name in self.ids_to_save if last or name in self.pdfs}
-        self.save("papers", [self._paper(name, now) for name in names], part)
+        # A paper's row says that its PDF need not be fetched again: it comes after what came of that. A kill
+        # between two of these costs a fetch, and never a row.
         self.save("pdfs", [pdf_row(name, seen, now) for name, seen in self.checked], part)
         self.save("documents", [document_row(d, now) for d in self.documents_to_save], part)
+        self.save("papers", [self._paper(name, now) for name in names], part)
         self.save_failures(part)
         self.ids_to_save = {name: None for name in self.ids_to_save if name not in names}
         self.checked, self.documents_to_save = [], []
