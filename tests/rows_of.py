@@ -17,6 +17,7 @@ VOLATILE = {
     "judged_at",
     "extracted_at",
     "fetched_at",
+    "listed_at",
     "first_seen",
     "last_checked",
     "seconds",
