@@ -135,6 +135,14 @@ class Settings(BaseSettings):
         default_factory=dict, description="arguments of vLLM's engine for vllm-offline, as JSON, over our own"
     )
     calibration: str | None = Field(None, description="file that makes confidences of label probabilities")
+    site_title: str = Field("Reproducibility census", description="what the site calls itself")
+    site_url: str = Field("", description="where the site will lie, for its sitemap and citations")
+    report_url: str = Field(
+        "", description="where readers report errors, http(s) or mailto; {paper} is the paper_id"
+    )
+    archive_url: str = Field(
+        "", description="a folder of the web with <sha256>.pdf; the site has PDFs itself if unset"
+    )
     s3_endpoint: str | None = Field(None, description="URL of an S3-compatible server; AWS when unset")
     s3_key: SecretStr | None = Field(None, description="S3 access key; the usual AWS chain when unset")
     s3_secret: SecretStr | None = Field(None, description="S3 secret key")

@@ -229,7 +229,7 @@ def site(
     found = waiting(chosen, settings, judge, workers=workers, at_once=at_once, n=requests, warm_s=warm_s)
     print(
         f"serve: {found.n} requests, {at_once} at once, {found.errors} errors; "
-        f"median {found.median_ms:.1f}, "
-        f"95th percentile {found.p95_ms:.1f}, longest {found.worst_ms:.1f} ms; {found.per_second:.0f} a second, "
+        f"median {found.median_ms:.1f}, 95th percentile {found.p95_ms:.1f}, "
+        f"longest {found.worst_ms:.1f} ms; {found.per_second:.0f} a second, "
         f"{found.cpu_ms:.2f} ms of the processors each; {found.memory_mib:.0f} MiB"
     )

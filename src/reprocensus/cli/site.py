@@ -26,6 +26,12 @@ def build(
         bool,
         typer.Option("--marked-pdfs", help="add each paper's PDF with all quotes marked; with --pictures"),
     ] = False,
+    pdfs: Annotated[
+        bool, typer.Option("--pdfs/--no-pdfs", help="pass on the archived PDFs, as their licences must allow")
+    ] = True,
+    texts: Annotated[
+        bool, typer.Option("--texts/--no-texts", help="show the papers' plain texts, as licences must allow")
+    ] = True,
     full: Annotated[bool, typer.Option("--full", help="write every page, changed or not")] = False,
 ) -> None:
     """Write the site as static files, which any web server or bucket can hold.
@@ -36,7 +42,7 @@ def build(
 
     settings = load_settings()
     evidence = Evidence.MARKED if marked_pdfs else Evidence.PICTURES if pictures else Evidence.NONE
-    options = _options(settings, engine, evidence)
+    options = _options(settings, engine, evidence, pdfs=pdfs, texts=texts)
     started = time.monotonic()
     done = write(store or settings.store, settings, options, out, full=full)
     for paper_id, reason in done.drawn.failed:
@@ -57,14 +63,33 @@ def serve(
     engine: EngineChoice = None,
     host: Annotated[str, typer.Option("--host", help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="port to listen on; 0: any")] = 8000,
+    pdfs: Annotated[bool, typer.Option("--pdfs/--no-pdfs", help="pass on the archived PDFs")] = True,
+    texts: Annotated[bool, typer.Option("--texts/--no-texts", help="show the papers' plain texts")] = True,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes that make pages")] = 2,
 ) -> None:
     """Serve the same pages on demand, made from the tables as they are asked for."""
     from reprocensus.site.serve import serve as run
 
     settings = load_settings()
-    run(store or settings.store, settings, _options(settings, engine), host, port, workers=workers)
+    options = _options(settings, engine, pdfs=pdfs, texts=texts)
+    run(store or settings.store, settings, options, host, port, workers=workers)
 
 
-def _options(settings: Settings, engine: str | None, evidence: Evidence = Evidence.NONE) -> SiteOptions:
-    return SiteOptions(engine=engine or settings.engine, evidence=evidence)
+def _options(
+    settings: Settings,
+    engine: str | None,
+    evidence: Evidence = Evidence.NONE,
+    *,
+    pdfs: bool = True,
+    texts: bool = True,
+) -> SiteOptions:
+    return SiteOptions(
+        title=settings.site_title,
+        engine=engine or settings.engine,
+        url=settings.site_url,
+        report_url=settings.report_url,
+        archive_url=settings.archive_url,
+        pdfs=pdfs,
+        texts=texts,
+        evidence=evidence,
+    )

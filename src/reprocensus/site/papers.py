@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from reprocensus.records import UNKNOWN
@@ -92,6 +93,7 @@ class PaperPage:
         return any(judgement.earlier for judgement in self.judgements)
 
 
+@lru_cache(maxsize=8)
 def paper_page(corpus: Corpus, data: EditionData, paper_id: str) -> PaperPage:
     """The page of a paper. Raises `KeyError` where the edition has no such paper."""
     row, options = data.paper(paper_id), corpus.options
