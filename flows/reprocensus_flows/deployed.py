@@ -163,14 +163,10 @@ def maintain(
 def site_task(store: str, engine: str, folder: str) -> None:
     """Builds the site of the store's tables in a folder."""
     from reprocensus.site.build import build
-    from reprocensus.site.corpus import Corpus
     from reprocensus.site.options import SiteOptions
-    from reprocensus.site.prepare import write_search
 
     settings = load_settings()
-    corpus = Corpus(Tables(open_storage(store, settings)), SiteOptions(engine=engine))
-    build(corpus, Path(folder))
-    write_search(corpus, Path(folder))
+    build(store, settings, SiteOptions.of(settings, engine), Path(folder))
 
 
 @task(task_run_name="maintain {store}", cache_policy=NO_CACHE, persist_result=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from reprocensus.cli.options import EngineChoice, StoreOption
-from reprocensus.settings import Settings, load_settings
+from reprocensus.settings import load_settings
 from reprocensus.site.options import Evidence, SiteOptions
 
 app = typer.Typer(help="Web pages of a store: static files, or served on demand.", no_args_is_help=True)
@@ -42,7 +42,7 @@ def build(
 
     settings = load_settings()
     evidence = Evidence.MARKED if marked_pdfs else Evidence.PICTURES if pictures else Evidence.NONE
-    options = _options(settings, engine, evidence, pdfs=pdfs, texts=texts)
+    options = SiteOptions.of(settings, engine, evidence, pdfs=pdfs, texts=texts)
     started = time.monotonic()
     done = write(store or settings.store, settings, options, out, full=full)
     for paper_id, reason in done.drawn.failed:
@@ -71,25 +71,5 @@ def serve(
     from reprocensus.site.serve import serve as run
 
     settings = load_settings()
-    options = _options(settings, engine, pdfs=pdfs, texts=texts)
+    options = SiteOptions.of(settings, engine, pdfs=pdfs, texts=texts)
     run(store or settings.store, settings, options, host, port, workers=workers)
-
-
-def _options(
-    settings: Settings,
-    engine: str | None,
-    evidence: Evidence = Evidence.NONE,
-    *,
-    pdfs: bool = True,
-    texts: bool = True,
-) -> SiteOptions:
-    return SiteOptions(
-        title=settings.site_title,
-        engine=engine or settings.engine,
-        url=settings.site_url,
-        report_url=settings.report_url,
-        archive_url=settings.archive_url,
-        pdfs=pdfs,
-        texts=texts,
-        evidence=evidence,
-    )

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
+from urllib.parse import quote
 
+from reprocensus.settings import Settings
 from reprocensus.site.safe import web_url
 
 
@@ -33,10 +36,30 @@ class SiteOptions:
     texts: bool = True
     evidence: Evidence = Evidence.NONE
 
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        engine: str | None,
+        evidence: Evidence = Evidence.NONE,
+        *,
+        pdfs: bool = True,
+        texts: bool = True,
+    ) -> Self:
+        """The options of a deployment; without an engine its own verdicts come first."""
+        return cls(
+            title=settings.site_title,
+            engine=engine or settings.engine,
+            url=settings.site_url,
+            report_url=settings.report_url,
+            archive_url=settings.archive_url,
+            pdfs=pdfs,
+            texts=texts,
+            evidence=evidence,
+        )
+
     def report_link(self, paper_id: str) -> str | None:
         """Where an error in a paper's page is reported: an address of the web, or of a mailbox."""
-        from urllib.parse import quote
-
         target = self.report_url.replace("{paper}", quote(paper_id, safe=""))
         if target.startswith("mailto:") and "@" in target:
             return target
