@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import tiktoken  # type: ignore[import-not-found]
+import tiktoken  # type: ignore[import-not-found, unused-ignore]
 
 from reprocensus.excerpt import Excerpt, excerpt
 from reprocensus.extract.document import extract
