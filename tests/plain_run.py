@@ -5,7 +5,7 @@ python tests/plain_run.py SOURCE [--retry-failed]
 
 import sys
 
-from reprocensus.census import prepare, running
+from reprocensus.census import prepare, started, workshop
 from reprocensus.outcome import ShardReport
 from reprocensus.publish import publish
 from reprocensus.request import RunRequest
@@ -21,15 +21,18 @@ def plain_run(source: str, **request: object) -> str:
     for edition in prepared.unpublished:
         publish(prepared.tables, edition)
     report, status = ShardReport(), "failed"
-    with running(prepared, lambda stage, outcome, n: None) as (run, shop):
-        try:
-            for shard in prepared.plan.shards(3):
-                report.add(process_shard(shard, shop))
-            status = "completed"
-        finally:
-            for edition in prepared.editions:
-                publish(prepared.tables, edition)
-            run.save(prepared.tables, status, report, None, shop.engine.details())
+    told = (lambda stage, outcome, n: None,)
+    with started(prepared) as (run, _):
+        made = prepared.tables, prepared.judging, prepared.request, prepared.settings, run.run_id
+        with workshop(*made, *told) as shop:
+            try:
+                for shard in prepared.plan.shards(3):
+                    report.add(process_shard(shard, shop))
+                status = "completed"
+            finally:
+                for edition in prepared.editions:
+                    publish(prepared.tables, edition)
+                run.save(prepared.tables, status, report, None, shop.engine.details())
     return run.run_id
 
 
