@@ -176,10 +176,9 @@ def test_a_full_disk_and_one_that_turns_read_only(small_disk: Path) -> None:
     tables = Tables(open_storage(str(small_disk / "s"), Settings()))
     work(tables, 0)
     filler = small_disk / "filler"
-    with filler.open("wb") as file, pytest.raises(OSError, match="No space"):
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
         while True:
             file.write(os.urandom(4096))
-            file.flush()
     with pytest.raises(StoreError, match="make room"):
         work(tables, 1)
     assert list((small_disk / "s" / "tmp").iterdir()) == []

@@ -48,7 +48,9 @@ def document(paper_id: str, minute: int, text: str = "text") -> dict[str, Any]:
 
 
 def verdict(paper_id: str, variable: str, label: str, minute: int, text: str = "text") -> dict[str, Any]:
-    row: dict[str, Any] = {c.name: "x" for c in load_table("verdicts").columns}
+    row: dict[str, Any] = {
+        c.name: "x" if c.type == "string" else c.default for c in load_table("verdicts").columns
+    }
     when = T0 + timedelta(minutes=minute)
     numbers = {
         "confidence": 0.5,
