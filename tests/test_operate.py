@@ -89,7 +89,8 @@ def test_a_run_that_nobody_knows_is_said_so(manifest: Path, tmp_path: Path, repr
 
 
 def test_too_many_failures_stop_a_run_and_say_why(manifest: Path, tmp_path: Path, api: str) -> None:
-    from reprocensus_flows.census import census
+    from reprocensus.census import prepare
+    from reprocensus_flows.handover import run
 
     store = str(tmp_path / "s")
     request = RunRequest(
@@ -100,7 +101,7 @@ def test_too_many_failures_stop_a_run_and_say_why(manifest: Path, tmp_path: Path
         max_failed_share=0.3,
     )
     with pytest.raises(LimitReachedError, match=r"TEST 2021: \d+ of \d+ papers failed.*max_failed_share"):
-        census(request)
+        run(prepare(request, load_settings()), lambda stage, outcome, n: None)
     (row,) = tables(tmp_path).read_rows("runs").to_dicts()
     assert row["status"] == "failed"
     assert "max_failed_share" in row["message"]
