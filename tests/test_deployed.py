@@ -254,7 +254,7 @@ def _wait_for_dask(address: str, n: int) -> None:
     deadline = time.monotonic() + services.START_S
     while True:
         try:
-            with Client(address, timeout="5s") as client:
+            with Client(address, timeout="5s") as client:  # type: ignore[no-untyped-call]
                 client.wait_for_workers(n, timeout=services.START_S)
                 return
         except OSError:

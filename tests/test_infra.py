@@ -63,7 +63,7 @@ def test_the_example_deploys_what_is_documented() -> None:
     deployment = read_deployment(INFRA / "nightly.toml")
     made = {each.flow_name: each for each in deployments(deployment)}
     assert set(made) == {"nightly", "part", "reprocess", "backfill", "maintain"}
-    (schedule,) = made["nightly"].schedules or ()
+    (schedule,) = made["nightly"].schedules or []
     assert (schedule.schedule.cron, schedule.schedule.timezone) == ("30 2 * * *", "Europe/Berlin")  # type: ignore[union-attr]
     form = made["reprocess"]._parameter_openapi_schema.model_dump()["properties"]
     wanted = ("venue", "years", "variables", "engine", "model", "prompt_version", "only_failed", "dry_run")

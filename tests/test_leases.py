@@ -5,6 +5,7 @@ import os
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_dead_process_of_this_machine_is_known_at_once() -> None:
 def test_a_dead_run_is_marked_whatever_the_history(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only runs that did not end are looked at: the cost does not grow with history."""
     tables = Tables(storage)
-    row = {
+    row: dict[str, Any] = {
         "run_id": "dead", "started_at": None, "finished_at": None, "status": "running", "engine": "rules",
         "model": "m", "settings": "{}", "prompts": [], "software": "{}", "hardware": "{}", "counts": [],
         "prompt_tokens": 0, "cached_tokens": 0, "output_tokens": 0,

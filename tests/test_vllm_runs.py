@@ -17,8 +17,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from chat_server import Body, ChatServer, Told, chat_server, good, question_of
 from conftest import PAPER, Command, make_pdf, write_manifest

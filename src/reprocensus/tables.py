@@ -170,10 +170,12 @@ class Tables:
     def read_parts(self, entry: JournalEntry) -> list[tuple[str, pl.DataFrame]]:
         """The rows of a journal file by the name that they were first written under: several of a pack."""
         rows, meta = self._read(entry.path, load_table(entry.table))
-        told = json.loads(meta[_PACKED]) if _PACKED in meta else [[entry.name, rows.num_rows]]
+        told: list[tuple[str, int]] = (
+            json.loads(meta[_PACKED]) if _PACKED in meta else [(entry.name, rows.num_rows)]
+        )
         parts, start = [], 0
         for name, length in told:
-            parts.append((str(name), _polars(rows.slice(start, length))))
+            parts.append((name, _polars(rows.slice(start, length))))
             start += length
         return parts
 
@@ -185,7 +187,8 @@ class Tables:
 
     def read_run(self, table: str, edition: Edition, run_id: str) -> pl.DataFrame:
         """What one run wrote to the edition's journal."""
-        schema, found = load_table(table), {}
+        schema = load_table(table)
+        found: dict[str, pl.DataFrame] = {}
         for entry in self.journal(edition):
             if entry.table == table and (entry.is_pack or entry.run_id == run_id):
                 found.update((n, rows) for n, rows in self.read_parts(entry) if n.startswith(f"{run_id}-"))

@@ -13,7 +13,8 @@ _CHECK: Final = "check that it exists, may be written and has space"
 #: What a message tells of the cause, and what to do about it. The first that fits.
 _ADVICE: Final = (
     (
-        r"ExpiredToken|token .*expired|Bad Request|InvalidAccessKeyId|SignatureDoesNotMatch|NoCredentials|credentials",
+        r"ExpiredToken|token .*expired|Bad Request|InvalidAccessKeyId|SignatureDoesNotMatch|NoCredentials"
+        r"|credentials",
         "its credentials are wrong or have expired: renew them (REPROCENSUS_S3_KEY, REPROCENSUS_S3_SECRET or "
         "the usual AWS chain) and run again; what was journaled stands",
     ),
