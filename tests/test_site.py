@@ -332,7 +332,7 @@ def test_runs_tell_how_to_do_them_again_and_nothing_of_the_machine(site_store: P
     corpus = corpus_of(site_store)
     html = page(corpus, urls.run(corpus.runs[0]["run_id"]))
     assert "reprocensus run" in html and "--engine rules" in html
-    assert "Choose one label:" in html
+    assert load_variables()[0].question in html and "Answer with a JSON object:" in html
     assert str(site_store.parent) not in html
     for path in ("downloads/runs/all.csv", urls.run(corpus.runs[0]["run_id"])):
         assert platform.node() not in page(corpus, path) or len(platform.node()) < 4

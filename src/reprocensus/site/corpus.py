@@ -152,12 +152,14 @@ class EditionData:
 def _earlier(tables: Tables, edition: Edition, current: pl.DataFrame) -> pl.DataFrame:
     """Verdicts of the journal that stand no more. A run that only took a verdict over does not count."""
     entries = [entry for entry in tables.journal(edition) if entry.table == "verdicts"]
-    if len({entry.run_id for entry in entries}) < 2:
+    if len({entry.run_id for entry in entries}) < 2 and not any(entry.is_pack for entry in entries):
         return current.clear().select(_JUDGEMENT)
     every = pl.concat(tables.read_journal(entry).select(_JUDGEMENT) for entry in entries)
     key = ["paper_id", "variable", "engine"]
     once = every.sort("recorded_at").unique([*key, "run_id", "judged_at"], keep="last")
-    gone = once.join(current.select(*key, "judged_at"), on=[*key, "judged_at"], how="anti")
+    # What repeats much is kept as categories, which join with no text.
+    standing = current.select(pl.col(key).cast(pl.String), "judged_at")
+    gone = once.join(standing, on=[*key, "judged_at"], how="anti")
     return gone.sort("paper_id", "judged_at", descending=[False, True])
 
 

@@ -25,8 +25,8 @@ _MAIL: Final = re.compile(
 _AT: Final = re.compile(r"@|[\[({]\s?at\s?[\])}]", re.IGNORECASE)
 #: What has neither is harmless; most texts have neither.
 _SUSPECT: Final = re.compile(f"{_HIDDEN.pattern}|{_AT.pattern}", re.IGNORECASE)
-#: An absolute path with two folders or more.
-_PATH: Final = re.compile(r"(?<![\w:/.])/(?:[\w.@+~ -]+/){2,}")
+#: An absolute path with two folders or more, by itself or as a source.
+_PATH: Final = re.compile(r"(?:(?<![\w:/.])|(?<=\bmanifest:)|(?<=\bdir:))/(?:[\w.@+~ -]+/){2,}")
 _MASK: Final = "•"
 
 
