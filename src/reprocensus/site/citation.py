@@ -1,6 +1,7 @@
 """How a paper's page is cited, in BibTeX. Pure."""
 
 import re
+import textwrap
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,13 +14,16 @@ _SPECIAL: Final = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
 })  # fmt: skip
+#: No title is longer; what is was read wrongly, or is meant to burden the page.
+_LONGEST_TITLE: Final = 1_000
 
 
 def bibtex(
     edition: Edition, paper: dict[str, Any], site: str, url: str, made: datetime | None, by: str
 ) -> str:
     """Two entries: the page, and the paper that it is about. `by`: the engine and model that judged."""
-    authors, title = paper["authors"], paper["title"] or paper["paper_id"]
+    authors = paper["authors"]
+    title = textwrap.shorten(paper["title"] or paper["paper_id"], _LONGEST_TITLE, placeholder=" …")
     last = slug((authors[0].split() or [""])[-1]) if authors else slug(edition.venue)
     word = next((w for w in slug(title).split("_") if len(w) > 3), "paper")
     key = f"{last or 'paper'}{edition.year}{word}"
