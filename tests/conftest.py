@@ -140,11 +140,11 @@ def site_store(tmp_path_factory: pytest.TempPathFactory, api: str) -> Path:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, site_store: Path) -> Path:
-    """That store as a static site, with pictures and marked PDFs."""
+    """That store as a static site, with pictures and marked PDFs, that is to lie below `/sub/`."""
     folder = tmp_path_factory.mktemp("static") / "site"
     done = run_command(
         "site", "build", "--store", str(site_store), "--out", str(folder), "--pictures", "--marked-pdfs",
-        cwd=site_store.parent,
+        cwd=site_store.parent, REPROCENSUS_SITE_URL="https://census.example.org/sub/",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder

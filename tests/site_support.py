@@ -152,12 +152,12 @@ def dead_links(site: Path) -> list[str]:
     pages = {file: read_page(file) for file in site.rglob("*.html")}
     dead = []
     for file, page in pages.items():
-        here = "http://site/" + file.relative_to(site).as_posix()
+        here = "http://site/sub/" + file.relative_to(site).as_posix()
         for link in [*page.links, *page.loaded]:
             target = urlsplit(urljoin(here.removesuffix("index.html"), link))
             if target.scheme not in ("http", "https") or target.netloc != "site":
                 continue
-            path = unquote(target.path).lstrip("/")
+            path = unquote(target.path).removeprefix("/sub/")
             found = site / path
             found = found / "index.html" if not path or path.endswith("/") else found
             if ".." in path.split("/") or not found.exists():

@@ -86,7 +86,7 @@ def test_pages_are_light(site: Path) -> None:
     for file in pages_of(site):
         loaded = {
             # The page for what is not there may be shown at any depth, and names files from the root.
-            (site / name[1:] if name.startswith("/") else file.parent / name).resolve()
+            (site / name.removeprefix("/sub/") if name.startswith("/") else file.parent / name).resolve()
             for name in read_page(file).loaded
             if not name.endswith(".webp")
         }

@@ -248,7 +248,7 @@ def test_every_table_is_described() -> None:
         "venue_statistics",
         "edition_scores",
     }
-    names |= {"labels", "aliases", "corrected_statistics"}
+    names |= {"labels", "aliases", "corrected_statistics", "repeats"}
     assert {table.name for table in load_tables()} == names
     for table in load_tables():
         assert set(table.key) <= {column.name for column in table.columns}

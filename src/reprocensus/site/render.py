@@ -55,7 +55,8 @@ def environment() -> "Environment":
 
 def page(template: str, path: str, options: SiteOptions, context: Mapping[str, Any]) -> bytes:
     """A page from its template. `path` is its address, from which its links are told."""
-    root = "/" if path == urls.missing() else urls.up(path)
+    # What is not there may be asked for at any depth, so that page alone says where the site's root is.
+    root = urls.base(options.url) if path == urls.missing() else urls.up(path)
     header = _header(options, root, path if path in _NAVIGATION else None)
     found = environment().get_template(template)
     text = found.render(context, path=path, root=root, site=options, header=header)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from reprocensus.keys import digest
 from reprocensus.records import Edition
@@ -211,6 +212,11 @@ def sitemap(part: int = 0) -> str:
 def robots() -> str:
     """For crawlers."""
     return "robots.txt"
+
+
+def base(site: str) -> str:
+    """The path below which a site lies on its host, by its own address; the root where that is not known."""
+    return f"{urlsplit(site).path.rstrip('/')}/"
 
 
 def missing() -> str:
