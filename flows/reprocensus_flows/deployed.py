@@ -14,7 +14,7 @@ from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
-from reprocensus.census import Prepared, prepare
+from reprocensus.census import Prepared, prepare, settle
 from reprocensus.errors import UsageError
 from reprocensus.logs import log_as
 from reprocensus.outcome import RunOutcome
@@ -234,6 +234,7 @@ def _whole(store: str) -> str:
 
 
 def _nothing(prepared: Prepared) -> str:
+    settle(prepared)
     return f"nothing to do: {prepared.plan.n_done} of {prepared.plan.n_papers} papers are done and unchanged"
 
 

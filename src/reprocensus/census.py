@@ -182,6 +182,16 @@ def what_is_left(
     return Shard(shard.edition, name, _plan(papers, states, judging, request, settings).works)
 
 
+def settle(prepared: Prepared) -> None:
+    """Where there is nothing to do: marks runs that died when their work was done, but not yet their row.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    storage, settings = prepared.tables.storage, prepared.settings
+    mark_interrupted(prepared.tables, Leases(storage, "", settings.lease_s))
+
+
 @contextmanager
 def started(prepared: Prepared) -> Iterator[tuple[Run, Claims]]:
     """A new run with its row written, and with what its listings said. The caller saves how it ended.

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from reprocensus import __version__
-from reprocensus.census import Prepared, prepare
+from reprocensus.census import Prepared, prepare, settle
 from reprocensus.cli import (
     analysis,
     audit,
@@ -259,7 +259,11 @@ def _start(request: RunRequest, as_json: bool) -> int:
     if settings.log_format:
         log_as(settings.log_format)
     started = time.monotonic()
-    outcome = _hand_over(prepared, quiet=as_json) if prepared.anything else None
+    outcome = None
+    if prepared.anything:
+        outcome = _hand_over(prepared, quiet=as_json)
+    else:
+        settle(prepared)
     seconds = time.monotonic() - started
     if as_json:
         print(json.dumps(_summary(prepared, outcome, seconds)))
