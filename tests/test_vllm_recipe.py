@@ -89,7 +89,7 @@ def test_servers_start_with_what_the_engine_needs(file: str, arguments: list[str
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("file", "arguments"), ARGUMENTS, ids=[file for file, _ in ARGUMENTS])
 def test_vllm_knows_the_arguments(file: str, arguments: list[str]) -> None:
-    from vllm.entrypoints.openai.cli_args import make_arg_parser
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(arguments)

@@ -7,6 +7,7 @@ engine starts, never before: that takes many seconds.
 import asyncio
 import gc
 import os
+import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +19,7 @@ import msgspec
 
 from reprocensus.errors import EngineAwayError, EngineError, JudgeError
 from reprocensus.keys import digest
+from reprocensus.llm import keeper
 from reprocensus.llm.chat import (
     FIXED,
     ChatReply,
@@ -49,6 +51,7 @@ class VllmModel:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._llm: Any = None
+        self._keeper: subprocess.Popen[bytes] | None = None
         self._names = count()
         # One thread: tokenizers are not made for several at once.
         self._side = ThreadPoolExecutor(1, thread_name_prefix="vllm-offline")
@@ -56,6 +59,7 @@ class VllmModel:
     async def start(self) -> None:
         """See `Backend.start`: loads the model, which takes from seconds to minutes."""
         if self._llm is None:
+            self._keeper = self._keeper or keeper.start()
             # In this loop's own thread: vLLM's sockets and tasks belong to the loop that they are made in.
             self._llm = _load(self._settings)
 
@@ -67,6 +71,10 @@ class VllmModel:
             del llm
             # Its own tasks refer to it; found as the interpreter ends, it would complain about that.
             gc.collect()
+        if self._keeper is not None:
+            self._keeper.kill()
+            self._keeper.wait()
+            self._keeper = None
         self._side.shutdown()
 
     async def complete(self, request: ChatRequest) -> ChatReply:
