@@ -1,7 +1,7 @@
 """Ends the processes of a model with the process that started them, however that ended.
 
-vLLM's engine runs in processes of its own. If their owner is killed they live on, for minutes at least, and hold
-the GPU's memory, which the next run needs.
+vLLM's engine runs in processes of its own. If their owner is killed they live on, for minutes at least, and
+hold the GPU's memory, which the next run needs.
 """
 
 import os
