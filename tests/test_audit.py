@@ -227,10 +227,13 @@ def test_the_command_audits_a_store_and_its_runs(reprocensus: Command, tmp_path:
     for which in (["--run", "none"], ["--engine", "none"]):
         done = reprocensus("audit", "--labels", "l.jsonl", "--store", "s", *which)
         assert done.returncode == 2 and "no verdicts" in done.stderr
-    same = json.loads(reprocensus("compare", run, run, "--store", "s", "--json").stdout)
-    assert (same["n"], same["differences"]) == (18, [])
-    said = reprocensus("compare", run, run, "--store", "s").stdout
-    assert "18 verdicts in both runs" in said
+    asked = ("--engine", "fake", "--limit", "2", "--store", "s", "--json")
+    other = json.loads(reprocensus("run", f"manifest:{SAMPLES}", *asked).stdout)["run_id"]
+    found = json.loads(reprocensus("compare", run, other, "--store", "s", "--json").stdout)
+    assert found["n"] == 18 and found["differences"]
+    assert "18 verdicts in both runs" in reprocensus("compare", run, other, "--store", "s").stdout
+    done = reprocensus("compare", run, run, "--store", "s")
+    assert done.returncode == 2 and "twice" in done.stderr
 
 
 @pytest.mark.parametrize(
