@@ -22,8 +22,14 @@ SHARED = ROOT.parent / "shared"
 SAMPLES = ROOT / "samples" / "manifest.jsonl"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with the real vLLM are skipped where it is not installed, unless it is required."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests with the real vLLM are skipped where it is not installed, unless it is required; those of endurance
+    unless they are asked for.
+    """
+    if "endurance" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("endurance"):
+                item.add_marker(pytest.mark.skip(reason="make test ARGS='-m endurance' runs it"))
     if find_spec("vllm") is None and not vllm_required():
         for item in items:
             if item.get_closest_marker("vllm"):

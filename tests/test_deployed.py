@@ -1,6 +1,6 @@
 """A real Prefect server on PostgreSQL with Redis as broker, workers, deployments, Dask; and kills of them.
 
-The kill tests print their seed; `REPROCENSUS_TEST_SEED` sets it, `REPROCENSUS_TEST_POINTS` how often they
+The kill tests print their seed; `REPROCENSUS_TEST_SEED` sets it, `REPROCENSUS_TEST_KILLS` how often they
 kill.
 """
 
@@ -31,7 +31,7 @@ from services import PrefectServer, Process, wait_for, worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SEED = int(os.environ.get("REPROCENSUS_TEST_SEED", "20261121"))
-POINTS = int(os.environ.get("REPROCENSUS_TEST_POINTS", "20"))
+POINTS = int(os.environ.get("REPROCENSUS_TEST_KILLS", "4"))
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +140,7 @@ def small(tmp_path: Path) -> Path:
     return write_manifest(tmp_path, papers)
 
 
+@pytest.mark.endurance
 def test_a_night_and_a_reprocessing_beside_it_on_two_workers(
     site: Site,
     reprocensus: Command,
@@ -341,7 +342,7 @@ def _kill_orphans(mark: str, home: str = "home") -> int:
     return killed
 
 
-def test_workers_killed_at_twenty_points(
+def test_workers_killed_at_random_points(
     site: Site, reprocensus: Command, small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`kill -9` of the worker and its run, as of a machine; what the automations do is done at once here."""
@@ -384,7 +385,7 @@ def test_workers_killed_at_twenty_points(
         print(f"\nworker: seed {SEED}, {killed} kills over {len(stores)} nights")
 
 
-def test_server_killed_at_twenty_points(
+def test_server_killed_at_random_points(
     site: Site, reprocensus: Command, small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`kill -9` of Prefect's server while a worker's run is under way; the run goes on when it is back."""

@@ -245,6 +245,7 @@ def serving(folder: Path) -> Iterator[Server]:
         server.kill()
 
 
+@pytest.mark.timeout(1500)
 def test_kill_9_of_the_s3_server(
     manifest: Path,
     tmp_path: Path,
