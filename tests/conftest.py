@@ -23,8 +23,8 @@ SAMPLES = ROOT / "samples" / "manifest.jsonl"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests with the real vLLM are skipped where it is not installed, unless it is required; those of endurance
-    unless they are asked for.
+    """Tests with the real vLLM are skipped where it is not installed, unless it is required; those of
+    endurance unless they are asked for.
     """
     if "endurance" not in config.option.markexpr:
         for item in items:
