@@ -20,8 +20,8 @@ from reprocensus.census import prepare
 from reprocensus.request import RunRequest
 from reprocensus.settings import HostLimit, Settings
 from reprocensus.sources import SourceOptions, adapters, list_edition
-from reprocensus_flows import census as flow
 from reprocensus_flows import handover
+from reprocensus_flows import work as flow
 
 pytestmark = [pytest.mark.corpus, pytest.mark.slow]
 

@@ -92,8 +92,10 @@ def test_links_lead_somewhere(document: str) -> None:
 def test_every_setting_is_explained() -> None:
     from reprocensus.settings import Settings
 
-    for name in Settings.model_fields:
-        assert f"`{name.upper()}`" in README
+    chapters = [path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))]
+    words = "\n".join([README, *chapters]).replace("REPROCENSUS_", "")
+    explained = set(re.findall(r"[A-Z][A-Z0-9_]+", words))
+    assert {name.upper() for name in Settings.model_fields} - explained == set()
 
 
 def test_every_table_and_module_that_the_documents_name_exists() -> None:
