@@ -295,4 +295,4 @@ def test_kill_9_of_the_s3_server(
             except AssertionError as error:
                 error.add_note(f"killed at {share:.3f} of {span:.1f} s, seed {SEED}; {done.stderr}")
                 raise
-        assert failed >= S3_POINTS * 0.3, "the server's death was hardly noticed"
+        assert failed >= S3_POINTS * 0.4, "the server's death was hardly noticed"
