@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -57,7 +58,7 @@ class Site:
     stack: ExitStack
     n_workers: int = 0
 
-    def deploy(self, reprocensus: Command, night: Mapping[str, Any], **settings: Any) -> None:
+    def deploy(self, night: Mapping[str, Any], **settings: Any) -> None:
         """Writes a deployment file and deploys it, by the command."""
         file = self.folder / "deployment.toml"
         automations = settings.pop("automations", {})
@@ -65,7 +66,12 @@ class Site:
         lines += ["[night]", *(f"{k} = {json.dumps(v)}" for k, v in night.items())]
         lines += ["[automations]", *(f"{k} = {json.dumps(v)}" for k, v in automations.items())]
         file.write_text("\n".join(lines))
-        done = reprocensus("deploy", str(file), PREFECT_API_URL=self.server.url)
+        # In a process of its own: Prefect reads its settings once a process, and this one has another server.
+        environment = {**os.environ, "PREFECT_API_URL": self.server.url}
+        command = [sys.executable, "-m", "reprocensus", "deploy", str(file)]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
         assert done.returncode == 0, done.stderr
 
     def worker(self) -> Process:
@@ -155,7 +161,7 @@ def test_a_night_and_a_reprocessing_beside_it_on_two_workers(
     site.environment |= {**s3_server, "REPROCENSUS_SCALE_OUT": "pool", "REPROCENSUS_PARTS": "2"}
     site.environment |= {"REPROCENSUS_WORKERS": "1", "REPROCENSUS_SHARDS_AT_ONCE": "1"}
     night = {"sources": [manifest], "store": store, "shard_size": 50, "max_failed_share": 0.9}
-    site.deploy(reprocensus, night, cron="* * * * *", timezone="Europe/Berlin")
+    site.deploy(night, cron="* * * * *", timezone="Europe/Berlin")
     for _ in range(2):
         site.worker()
     wait_for(lambda: len(_under_way(site, "part")) == 2, "both parts are under way", 400)
@@ -288,7 +294,7 @@ def test_a_dead_machine_s_run_is_taken_up_and_a_failed_run_is_told(
     store = site.folder / "store"
     notify = f"http://127.0.0.1:{listener.server_address[1]}/"
     night = {"sources": [f"manifest:{small}"], "store": str(store), "shard_size": 2}
-    site.deploy(reprocensus, night, automations={"heartbeat_s": 30, "missed": 2, "notify": notify})
+    site.deploy(night, automations={"heartbeat_s": 30, "missed": 2, "notify": notify})
     first = site.worker()
     run = site.run("nightly")
     wait_for(lambda: any(store.glob("journal/**/*-documents.parquet")), "the night has begun", 300)
@@ -349,7 +355,7 @@ def test_workers_killed_at_random_points(
     expected = undisturbed(reprocensus, site.folder, f"manifest:{small}")
     chance, killed, round_ = random.Random(SEED), 0, 0
     stores: list[Path] = []
-    site.deploy(reprocensus, {"sources": [f"manifest:{small}"], "store": str(site.folder / "none")})
+    site.deploy({"sources": [f"manifest:{small}"], "store": str(site.folder / "none")})
     ready = site.worker()
     while killed < POINTS:
         store = site.folder / f"store{round_}"
@@ -392,7 +398,7 @@ def test_server_killed_at_random_points(
     expected = undisturbed(reprocensus, site.folder, f"manifest:{small}")
     chance, killed, round_ = random.Random(SEED + 1), 0, 0
     stores: list[Path] = []
-    site.deploy(reprocensus, {"sources": [f"manifest:{small}"], "store": str(site.folder / "none")})
+    site.deploy({"sources": [f"manifest:{small}"], "store": str(site.folder / "none")})
     site.worker()
     while killed < POINTS:
         store = site.folder / f"store{round_}"
