@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, make_pdf
-from reprocensus.bench import mupdf, planted
+from reprocensus.bench import baseline, planted
 from reprocensus.bench.papers import choose, percentile
 from reprocensus.bench.peers import PEERS, Peer, cpu_seconds, hushed, load
 from reprocensus.bench.quality import Quality, check
@@ -27,13 +27,13 @@ def document(*pages: str) -> Extracted:
     return Extracted(text, starts, "", (Section(SectionKind.BODY, "", 0, len(text)),), (), "test", "1")
 
 
-def raw(*lines: str, uris: tuple[str, ...] = (), exponents: tuple[str, ...] = ()) -> mupdf.RawPage:
+def raw(*lines: str, uris: tuple[str, ...] = (), exponents: tuple[str, ...] = ()) -> baseline.RawPage:
     """A page of lines, from its very top down."""
     placed = tuple((0.04 + 0.1 * n, line) for n, line in enumerate(lines))
-    return mupdf.RawPage("\n".join(lines), placed, uris, exponents)
+    return baseline.RawPage("\n".join(lines), placed, uris, exponents)
 
 
-def quality(ours: Extracted, *pages: mupdf.RawPage) -> Quality:
+def quality(ours: Extracted, *pages: baseline.RawPage) -> Quality:
     return check(ours, pages, sentences=100, chance=random.Random(1))
 
 
@@ -104,7 +104,7 @@ def test_raw_pages_know_superscripts_and_addresses() -> None:
         page.insert_text((72.2 + pymupdf.get_text_length("a rate of 10", fontsize=10), 96), "-4", fontsize=6)
         box = pymupdf.Rect(0, 0, 9, 9)  # type: ignore[no-untyped-call]
         page.insert_link({"kind": pymupdf.LINK_URI, "from": box, "uri": "https://example.org/x"})
-        found = mupdf.raw_pages(bytes(pdf.tobytes()))[0]
+        found = baseline.raw_pages(bytes(pdf.tobytes()))[0]
     assert found.uris == ("https://example.org/x",)
     assert found.exponents == ("4",)
 

@@ -46,7 +46,7 @@ LAYERS = [
         "calibration",
         "sizing",
     },
-    {"schemas", "migrations", "settings", "request", "workers"},
+    {"schemas", "migrations", "settings", "request", "workers", "mupdf"},
     {"storage", "layout", "leases", "tables", "state", "rows", "metrics"},
     {
         "sources",
@@ -90,9 +90,7 @@ PURE = (
 DOORS = {
     "fsspec": {"storage.remote"},
     "s3fs": {"storage.remote"},
-    # `bench` measures MuPDF itself, and checks the extractor's pages without going through the extractor.
-    # `passages` draws what stands on a page, which the text does not know.
-    "pymupdf": {"extract.pdf", "passages.pdf", "bench.mupdf"},
+    "pymupdf": {"mupdf"},
     "PIL": {"passages.pdf"},
     "pypdfium2": {"bench.peers"},
     "pypdf": {"bench.peers"},

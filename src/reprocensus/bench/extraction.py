@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reprocensus.bench import mupdf, planted, quality
+from reprocensus import mupdf
+from reprocensus.bench import baseline, planted, quality
 from reprocensus.bench.papers import Sample, choose, percentile
 from reprocensus.bench.peers import PEERS, Peer
 from reprocensus.bench.pools import Memory, peak_memory, two_over_one
@@ -96,7 +97,7 @@ def measure(options: Options, tick: Callable[[str], None]) -> Figures:
         memory = peak_memory(samples, options.memory_files)
         tick("a second worker")
         pair = two_over_one(samples[:_SIDE_BY_SIDE])
-    mupdf.quiet()
+    mupdf.silence()
     checked, texts = _check(samples, options, tick)
     peers = _installed() if options.peer_seconds else []
     timings = measure_speed(
@@ -104,7 +105,7 @@ def measure(options: Options, tick: Callable[[str], None]) -> Figures:
     )
     ours, base = timings[OURS], timings[TEXTPAGE]
     pages = {
-        sample.name: mupdf.count_pages(sample.read()) for sample in samples if sample.name in ours.seconds
+        sample.name: baseline.count_pages(sample.read()) for sample in samples if sample.name in ours.seconds
     }
     seconds = list(ours.seconds.values())
     return Figures(
@@ -150,7 +151,7 @@ def _check(
         texts[sample.path.stem] = ours.text
         # So that they add up to the number asked for.
         share = options.sentences * (number + 1) // len(samples) - options.sentences * number // len(samples)
-        total.add(quality.check(ours, mupdf.raw_pages(data), sentences=share, chance=chance))
+        total.add(quality.check(ours, baseline.raw_pages(data), sentences=share, chance=chance))
     return total, texts
 
 

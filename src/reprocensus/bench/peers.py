@@ -62,7 +62,7 @@ def hushed() -> Iterator[None]:
 
 def load(peer: Peer) -> None:
     """Imports what the peer needs, so that its first paper does not pay for it."""
-    module = {"pymupdf text": "reprocensus.bench.mupdf", "pdfminer.six": "pdfminer.high_level"}
+    module = {"pymupdf text": "reprocensus.mupdf", "pdfminer.six": "pdfminer.high_level"}
     if peer.package:
         importlib.import_module(module.get(peer.name, peer.package))
 
@@ -74,9 +74,9 @@ def cpu_seconds() -> float:
 
 
 def _pymupdf_text(data: bytes) -> str:
-    from reprocensus.bench import mupdf
+    from reprocensus.bench import baseline
 
-    return mupdf.text(data)
+    return baseline.text(data)
 
 
 def _pypdfium2(data: bytes) -> str:
@@ -117,9 +117,9 @@ def _pdfminer(data: bytes) -> str:
 def _pymupdf4llm(data: bytes) -> str:
     import pymupdf4llm
 
-    from reprocensus.bench import mupdf
+    from reprocensus.mupdf import pymupdf
 
-    with mupdf.pymupdf.open(stream=data, filetype="pdf") as document:
+    with pymupdf.open(stream=data, filetype="pdf") as document:
         return str(pymupdf4llm.to_markdown(document, use_ocr=False))
 
 

@@ -31,7 +31,7 @@ _MAX_PIECES: Final = 4
 
 
 class RawPage(Protocol):
-    """A page as MuPDF gives it; `bench.mupdf.RawPage` says what the fields mean."""
+    """A page as MuPDF gives it; `bench.baseline.RawPage` says what the fields mean."""
 
     @property
     def text(self) -> str: ...  # noqa: D102

@@ -8,11 +8,12 @@ import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from reprocensus.bench import mupdf
+from reprocensus.bench import baseline
 from reprocensus.bench.papers import Sample
 from reprocensus.bench.peers import Peer, cpu_seconds, hushed, load
 from reprocensus.errors import ExtractError
 from reprocensus.extract import extract
+from reprocensus.mupdf import silence
 
 OURS = "reprocensus"
 TEXTPAGE = "get_textpage"
@@ -45,9 +46,9 @@ def measure_speed(
     A peer stops once it has used `peer_seconds` of CPU time: the slow ones see a sample of the papers.
     `tick` is called after each paper.
     """
-    mupdf.quiet()
+    silence()
     timings = {name: Timing() for name in (OURS, TEXTPAGE, *(peer.name for peer in peers))}
-    readers: dict[str, Callable[[bytes], object]] = {TEXTPAGE: mupdf.textpages, OURS: extract}
+    readers: dict[str, Callable[[bytes], object]] = {TEXTPAGE: baseline.textpages, OURS: extract}
     readers |= {peer.name: peer.read for peer in peers if not peer.meddling}
     with hushed():
         _warm(samples, readers, [peer for peer in peers if not peer.meddling])

@@ -45,9 +45,10 @@ def extract(data: bytes, *, max_pages: int = MAX_PAGES, mode: Literal["text", "r
     It parses in C in this very process: use `ExtractPool` on files that nobody has vouched for.
     """
     # MuPDF is loaded by the first call, not by importing this module.
+    from reprocensus import mupdf
     from reprocensus.extract import pdf
 
-    version = f"{LAYOUT_VERSION}+{pdf.version()}"
+    version = f"{LAYOUT_VERSION}+{mupdf.version()}"
     with _collector_paused():
         read = pdf.read_pages(data, max_pages=max_pages)
         return raw(read, version) if mode == "raw" else lay_out(read, version)

@@ -1,20 +1,15 @@
-"""Reads PDF bytes into plain pages. The only module that imports PyMuPDF; meant for worker processes."""
+"""Reads PDF bytes into plain pages. Loads MuPDF; meant for worker processes."""
 
 import os
 from types import TracebackType
 from typing import Any, Self
-
-import pymupdf as _pymupdf
 
 from reprocensus.extract import hidden
 from reprocensus.extract.characters import clean
 from reprocensus.extract.failures import failure, is_out_of_memory
 from reprocensus.extract.markup import SCALE, printouts, rows_of
 from reprocensus.extract.pages import Link, Page, Pages, Row
-
-#: PyMuPDF carries hints for some of its functions only.
-pymupdf: Any = _pymupdf
-mupdf: Any = pymupdf.mupdf
+from reprocensus.mupdf import mupdf, pymupdf, silence
 
 MAGIC_WINDOW = 1024
 # Not clipped to the page: that would cut words at its edge. `_inside` drops what lies outside as a whole.
@@ -22,17 +17,6 @@ _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE
 _BUFFER = 1 << 16
 #: Only pages with fewer lines than this are asked for their pictures.
 _FEW_ROWS = 10
-
-
-def version() -> str:
-    """PyMuPDF's version."""
-    return str(pymupdf.VersionBind)
-
-
-def silence() -> None:
-    """Keep MuPDF's warnings and PyMuPDF's advice off the terminal, for the life of the process."""
-    pymupdf.TOOLS.mupdf_display_errors(False)
-    pymupdf.TOOLS.mupdf_display_warnings(False)
 
 
 def read_pages(data: bytes, *, max_pages: int) -> Pages:

@@ -95,6 +95,6 @@ def work(data: bytes, cpu_s: float) -> Extracted:
 
 
 def _prepare() -> None:
-    from reprocensus.extract.pdf import silence
+    from reprocensus.mupdf import silence
 
     silence()

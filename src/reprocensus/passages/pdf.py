@@ -1,18 +1,15 @@
-"""Draws passages and marks them in PDFs. Imports PyMuPDF; meant for worker processes (`PassagePool`)."""
+"""Draws passages and marks them in PDFs. Loads MuPDF; meant for worker processes (`PassagePool`)."""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-import pymupdf as _pymupdf
 from PIL import Image, ImageChops
 
 from reprocensus.extract.pdf import open_pdf
+from reprocensus.mupdf import pymupdf
 from reprocensus.passages.marks import Mark, Picture
 from reprocensus.passages.places import PageWords, Place, Rect, Word, find
-
-#: PyMuPDF carries hints for some of its functions only.
-pymupdf: Any = _pymupdf
 
 #: Pixels an inch: a line of a column fills a phone held upright, twice over.
 DPI: Final = 130

@@ -1,17 +1,14 @@
 """What MuPDF itself makes of a PDF: the baseline of speed, and the raw text that ours is checked against.
 
-Beside `extract.pdf` the only module that imports PyMuPDF. It shares no code with it on purpose: a check that
-reads pages the way the extractor does would repeat its mistakes.
+It shares no code with `extract.pdf` on purpose: a check that reads pages the way the extractor does would
+repeat its mistakes.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pymupdf as _pymupdf
-
-#: PyMuPDF carries hints for some of its functions only.
-pymupdf: Any = _pymupdf
+from reprocensus.mupdf import pymupdf
 
 _SUPERSCRIPT: Final = 1
 _NEGATIVE: Final = re.compile(r"[-−–‐]\s?(\d{1,3})")
@@ -29,17 +26,6 @@ class RawPage:
     lines: tuple[tuple[float, str], ...]
     uris: tuple[str, ...]
     exponents: tuple[str, ...]
-
-
-def version() -> str:
-    """PyMuPDF's version."""
-    return str(pymupdf.VersionBind)
-
-
-def quiet() -> None:
-    """Keeps MuPDF's warnings off the terminal, for the life of the process."""
-    pymupdf.TOOLS.mupdf_display_errors(False)
-    pymupdf.TOOLS.mupdf_display_warnings(False)
 
 
 def count_pages(data: bytes) -> int:
