@@ -102,6 +102,23 @@ class Site:
         wait_for(lambda: self.state(run) in states, f"run {run} is {states}, not {self.state(run)}", seconds)
         return self.state(run)
 
+    def completes(self, run: UUID, seconds: float = 600) -> None:
+        """Waits until a run has ended; fails with all that is known of it unless it completed."""
+        ended = self.wait(run, "Completed", "Failed", "Crashed", "Cancelled", seconds=seconds)
+        assert ended == "Completed", self.told(run)
+
+    def told(self, run: UUID) -> str:
+        """A run's state and log on the server, and the end of what the workers printed."""
+        state = self.api("GET", f"/flow_runs/{run}")["state"]
+        wanted = {"logs": {"flow_run_id": {"any_": [str(run)]}}, "sort": "TIMESTAMP_DESC", "limit": 50}
+        log = [line["message"] for line in reversed(self.api("POST", "/logs/filter", wanted))]
+        printed = [
+            f"{name}:\n{path.read_text('utf-8', 'replace')[-6000:]}"
+            for name in (f"{self.pool}-w{n + 1}" for n in range(self.n_workers))
+            if (path := self.folder / f"{name}.log").exists()
+        ]
+        return "\n".join([f"run {run}: {state['name']}: {state['message']}", *log, *printed])
+
     def runs(self, flow: str) -> list[dict[str, Any]]:
         """All runs of one of the pool's deployments, the earliest first."""
         name = {"deployments": {"name": {"any_": [self.pool]}}, "flows": {"name": {"any_": [flow]}}}
@@ -168,10 +185,10 @@ def test_a_night_and_a_reprocessing_beside_it_on_two_workers(
     beside = site.run("reprocess", venue="ICML", years=[2018], variables=["open_datasets"])
     deployment = site.api("GET", f"/deployments/name/nightly/{site.pool}")
     site.api("POST", f"/deployments/{deployment['id']}/pause_deployment")
-    assert site.wait(beside, "Completed", "Failed", "Crashed", seconds=900) == "Completed"
+    site.completes(beside, seconds=900)
     (first, *_) = site.runs("nightly")
     started = time.monotonic()
-    assert site.wait(UUID(first["id"]), "Completed", "Failed", "Crashed", seconds=1200) == "Completed"
+    site.completes(UUID(first["id"]), seconds=1200)
     for name, value in s3_server.items():
         monkeypatch.setenv(name, value)
     expected = undisturbed(reprocensus, site.folder, manifest)
@@ -180,7 +197,7 @@ def test_a_night_and_a_reprocessing_beside_it_on_two_workers(
         assert found[table] == expected[table], f"{table} differs"
     n_tasks = site.api("POST", "/task_runs/count", {})
     again = site.run("nightly")
-    assert site.wait(again, "Completed", "Failed", "Crashed") == "Completed"
+    site.completes(again)
     assert "nothing to do" in site.api("GET", f"/flow_runs/{again}")["state"]["message"]
     with capsys.disabled():
         print(
@@ -382,7 +399,7 @@ def test_workers_killed_at_random_points(
             ready = site.worker()
             site.set_state(run, "CRASHED")
             site.set_state(run, "SCHEDULED", "AwaitingRetry")
-        assert site.wait(run, "Completed", "Failed", "Crashed", seconds=200) == "Completed", ready.said()
+        site.completes(run, seconds=200)
     for store in stores:
         assert rows_of(str(store), load_settings()) == expected
         assert judged_twice(str(store), load_settings()) == 0
@@ -419,7 +436,7 @@ def test_server_killed_at_random_points(
             killed += 1
         if site.wait(run, "Completed", "Failed", "Crashed", seconds=300) != "Completed":
             site.set_state(run, "SCHEDULED", "AwaitingRetry")
-            assert site.wait(run, "Completed", "Failed", "Crashed", seconds=300) == "Completed"
+            site.completes(run, seconds=300)
     for store in stores:
         assert rows_of(str(store), load_settings()) == expected
         assert judged_twice(str(store), load_settings()) == 0

@@ -72,7 +72,8 @@ def deployments(deployment: Deployment) -> list[RunnerDeployment]:
         "job_variables": variables,
         "entrypoint_type": EntrypointType.MODULE_PATH,
     }
-    reprocessed = {**where, "engine": night.engine, "sources": list(night.sources)}
+    judged_by = {"engine": night.engine, "model": night.model}
+    reprocessed = {**where, **judged_by, "sources": list(night.sources)}
     return [
         _made(
             deployed.nightly,
@@ -83,9 +84,7 @@ def deployments(deployment: Deployment) -> list[RunnerDeployment]:
         ),
         _made(deployed.part, **common, work_queue_name=PARTS),
         _made(deployed.reprocess, **common, parameters=reprocessed, concurrency_limit=_WAIT),
-        _made(
-            deployed.backfill, **common, parameters={**where, "engine": night.engine}, concurrency_limit=_WAIT
-        ),
+        _made(deployed.backfill, **common, parameters={**where, **judged_by}, concurrency_limit=_WAIT),
         _made(deployed.maintain, **common, parameters=where, concurrency_limit=_DROP),
     ]
 

@@ -87,9 +87,11 @@ def reprocess(
         years: only editions of these years; all that the sources list if empty.
         variables: variables to judge, such as open_datasets; all of them if empty.
         engine: who judges, such as rules.
-        model: the model that the engine must have; the run is refused if it has another.
-        prompt_version: first digits of the digest over the variables' prompts, as a dry run tells it;
-            the run is refused if the prompts have changed since.
+        model: which model the engine asks for, as its server names it; the workers' settings' if empty.
+            The run is refused if it is not served, or the engine has none to choose from.
+        prompt_version: to be sure of the prompts, not to choose some: there is one version, that of the
+            software installed. First digits of it, as a dry run tells them; the run is refused if the
+            prompts have changed since.
         only_failed: only papers that failed and have not succeeded since, however often they were tried.
         dry_run: say what would be done, and do none of it.
         sources: what lists the papers: editions such as icml/2016, manifest:FILE or dir:FOLDER; the
@@ -101,11 +103,12 @@ def reprocess(
         store=_whole(store),
         variables=variables,
         engine=engine,
+        model=model or None,
         only_failed=only_failed,
     )
     if (venue or years) and not all(is_edition(source) for source in request.sources):
         request = request.model_copy(update={"editions": editions_of(request, settings, venue, years)})
-    return _run(request, settings, model=model, prompt_version=prompt_version, dry_run=dry_run)
+    return _run(request, settings, prompt_version=prompt_version, dry_run=dry_run)
 
 
 @flow(name="backfill", persist_result=False)
@@ -115,6 +118,7 @@ def backfill(
     last_year: Year,
     store: str,
     engine: str = "rules",
+    model: str | None = None,
     tracks: Literal["main", "all"] = "main",
     dry_run: bool = False,
 ) -> list[str]:
@@ -126,6 +130,7 @@ def backfill(
         last_year: the last year wanted.
         store: where objects and tables lie, a full path or an fsspec URI.
         engine: who judges, such as rules.
+        model: which model the engine asks for, as its server names it; the workers' settings' if empty.
         tracks: main tracks, or all: workshops, demos and datasets too.
         dry_run: say what would be done, and do none of it.
     """
@@ -139,7 +144,9 @@ def backfill(
         raise UsageError(f"none of {', '.join(venues)} has an edition from {first_year} to {last_year}")
     said = []
     for source in wanted:
-        request = RunRequest(sources=(source,), store=_whole(store), engine=engine, tracks=tracks)
+        request = RunRequest(
+            sources=(source,), store=_whole(store), engine=engine, model=model or None, tracks=tracks
+        )
         said.append(f"{source}: {_run(request, settings, dry_run=dry_run)}")
     return said
 
@@ -192,7 +199,6 @@ def _run(
     request: RunRequest,
     settings: Settings,
     *,
-    model: str | None = None,
     prompt_version: str | None = None,
     dry_run: bool = False,
 ) -> str:
@@ -202,7 +208,7 @@ def _run(
         # Whoever asks for editions has split the work already.
         settings = settings.model_copy(update={"scale_out": "local"})
     prepared = prepare(request, settings)
-    _check(prepared, model, prompt_version)
+    _check_prompts(prepared, prompt_version)
     recorder = Recorder(settings, to_prefect=True)
     if dry_run:
         recorder.plan(prepared.plan)
@@ -213,16 +219,16 @@ def _run(
     return _told(do(prepared, silent, recorder, began))
 
 
-def _check(prepared: Prepared, model: str | None, version: str | None) -> None:
-    """Raises `UsageError` unless it would be judged with what was asked for."""
+def _check_prompts(prepared: Prepared, version: str | None) -> None:
+    """Raises `UsageError` unless it would be judged with the prompts that were asked for."""
     judging = prepared.judging
-    if model and model != judging.model:
-        raise UsageError(f"engine {judging.engine} has the model {judging.model}, not {model}")
     here = prompt_version_of(judging)
-    if version and not here.startswith(version.lower()):
+    if version and not here.startswith(version.strip().lower()):
         raise UsageError(
             f"the prompts of {', '.join(v.name for v in judging.variables)} have the version {here}, not "
-            f"{version}: they were changed, or other variables are meant"
+            f"{version}: they were changed, or other variables are meant. There is one version, that of the "
+            "software installed; for earlier prompts run the release or commit that had them (`reprocensus "
+            "runs RUN` tells the commit)"
         )
 
 

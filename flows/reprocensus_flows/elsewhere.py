@@ -6,13 +6,16 @@ shard. Credentials are not sent.
 """
 
 import multiprocessing
+import os
 import pickle
+import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reprocensus.census import what_is_left, workshop
+from reprocensus.census import settings_for, what_is_left, workshop
+from reprocensus.engines import EngineDetails
 from reprocensus.errors import FlowError
 from reprocensus.outcome import ShardReport
 from reprocensus.plan import Judging, Shard
@@ -39,7 +42,16 @@ class Order:
         return pickle.dumps(self)
 
 
-def carry_out(packed: bytes, workers: int) -> ShardReport:
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a shard, and what the engine that judged it, in the process `by`, can say by now."""
+
+    report: ShardReport
+    details: EngineDetails
+    by: str
+
+
+def carry_out(packed: bytes, workers: int) -> Done:
     """Works on the shard of an order, here, with so many processes for extraction.
 
     Raises:
@@ -53,7 +65,20 @@ def carry_out(packed: bytes, workers: int) -> ShardReport:
         shard = what_is_left(
             order.shard, order.run_id, shop.tables, order.judging, order.request, bench.settings
         )
-        return process_shard(shard, shop)
+        return Done(process_shard(shard, shop), shop.engine.details(), f"{platform.node()} {os.getpid()}")
+
+
+def together(details: Collection[EngineDetails]) -> EngineDetails:
+    """What the engines of several processes, the latest last, tell of the server that they share.
+
+    They ask side by side: requests add up, and the longest time that one was busy is that of all.
+    """
+    *_, latest = details
+    server = dict(latest.server)
+    for name, of_all in (("requests", sum), ("kv_tokens_peak", sum), ("busy_seconds", max)):
+        if name in server:
+            server[name] = of_all(each.server.get(name, 0) for each in details)
+    return replace(latest, server=server)
 
 
 @dataclass(slots=True)
@@ -91,7 +116,7 @@ def _start(order: Order, workers: int) -> _Bench:
             "this Dask worker may not start processes, and extraction needs some: start it with "
             "DASK_DISTRIBUTED__WORKER__DAEMON=False in its environment, or with --no-nanny"
         )
-    settings = load_settings().model_copy(update={"workers": workers})
+    settings = settings_for(order.request, load_settings()).model_copy(update={"workers": workers})
     tables = Tables(open_storage(order.request.store, settings))
     limiter = PrefectLimiter(settings.fetch_deadline_s) if order.fetches else None
     with ExitStack() as stack:

@@ -26,6 +26,10 @@ class Night(BaseModel):
     )
     store: str = Field(description="where objects and tables lie: a full path or an fsspec URI")
     engine: str = Field("rules", description="which engine judges")
+    model: str | None = Field(
+        None,
+        description="model that the engine asks, as its server names it; the workers' settings' if empty",
+    )
     variables: tuple[str, ...] = Field((), description="variables to judge; all of them if empty")
     tracks: Literal["main", "all"] = Field("main", description="of editions, the main tracks or all")
     listing: tuple[str, ...] = Field((), description="saved pages to list editions from, not the network")

@@ -25,6 +25,7 @@ from reprocensus.records import Edition
 from reprocensus.settings import Settings
 from reprocensus.shard import Workshop, process_shard
 from reprocensus.tables import Tables
+from reprocensus_flows.elsewhere import Done
 
 #: Of a store's failures, those that waiting does not mend.
 _FOR_GOOD = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
@@ -93,14 +94,14 @@ def shard_task(name: str) -> ShardReport:
 
 
 @task(task_run_name="shard {name}", cache_policy=NO_CACHE, persist_result=False)
-def distant_shard_task(name: str, order: bytes) -> ShardReport:
+def distant_shard_task(name: str, order: bytes) -> Done:
     """Fetches, extracts and judges one shard wherever this runs, knowing no more than the order says."""
     from reprocensus_flows.elsewhere import carry_out
 
     started = time.time()
-    report = carry_out(order, _threads_here())
-    report.spans.append((started, time.time()))
-    return report
+    done = carry_out(order, _threads_here())
+    done.report.spans.append((started, time.time()))
+    return done
 
 
 @task(task_run_name="publish {name}", cache_policy=NO_CACHE, persist_result=False)

@@ -7,8 +7,8 @@ bursts. Called within a flow: what it hands out are that flow's task runs.
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from prefect.exceptions import TerminationSignal
@@ -16,10 +16,12 @@ from prefect.futures import PrefectFuture, as_completed
 
 from reprocensus.census import Prepared, started, workshop
 from reprocensus.claims import Claims
+from reprocensus.engines import EngineDetails
 from reprocensus.errors import LimitReachedError
 from reprocensus.outcome import Progress, RunOutcome, ShardReport
 from reprocensus.runs import Run
-from reprocensus_flows.elsewhere import Order
+from reprocensus.shard import Workshop
+from reprocensus_flows.elsewhere import Done, Order, together
 from reprocensus_flows.limits import PrefectLimiter
 from reprocensus_flows.records import Recorder
 from reprocensus_flows.runners import Runner, dask, side_by_side, threads
@@ -29,6 +31,10 @@ _log = logging.getLogger(__name__)
 _LOOK_UP_S = 2.0
 #: With fewer papers tried than this, a share of them says nothing.
 _FEW = 20
+#: So many shards in a row that could not be finished mean that no other can be: the store or the engine.
+_IN_A_ROW = 3
+#: Problems that a run's row tells of; each is in the log.
+_TOLD = 5
 
 
 def do(prepared: Prepared, progress: Progress, recorder: Recorder, began: float | None = None) -> RunOutcome:
@@ -57,13 +63,13 @@ def _do(
             problems = work.done()
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | TerminationSignal)
-        _save(run, prepared, work, "interrupted" if stopped else "failed", report, error)
+        _save(run, prepared, work, "interrupted" if stopped else "failed", report, [error])
         recorder.end(run, prepared, "interrupted" if stopped else "failed", report, start, error)
         raise
     problem = problems[0] if problems else None
     fine = "completed_with_failures" if report.failed else "completed"
     status = "failed" if problem else fine
-    _save(run, prepared, work, status, report, problem)
+    _save(run, prepared, work, status, report, problems)
     recorder.end(run, prepared, status, report, start, problem)
     if problem:
         raise problem
@@ -93,10 +99,13 @@ class _Work:
         self.left = Counter(str(shard.edition) for shard in self.shards.values())
         self.failed: Counter[str] = Counter()
         self.tried: Counter[str] = Counter()
+        self.unfinished = 0
         self.began = time.monotonic()
+        #: By process that worked on a shard elsewhere, what its engine told last.
+        self.told: dict[str, EngineDetails] = {}
         settings = prepared.settings
         distant = settings.scale_out == "dask" and bool(self.shards)
-        shop = None if distant else stack.enter_context(self._workshop())
+        shop: Workshop | None = None if distant else stack.enter_context(self._workshop())
         self.shop = shop
         if shop:
             run.save(prepared.tables, "running", details=shop.engine.details())
@@ -111,7 +120,7 @@ class _Work:
         self.publish = with_retries(publish_task, settings)
         self.process = with_retries(distant_shard_task if distant else shard_task, settings)
 
-    def _workshop(self) -> Any:
+    def _workshop(self) -> AbstractContextManager[Workshop]:
         prepared = self.prepared
         limiter = PrefectLimiter(prepared.settings.fetch_deadline_s) if prepared.plan.hosts else None
         return workshop(
@@ -162,7 +171,9 @@ class _Work:
             name = out.pop(done)
             edition = str(self.shards[name].edition)
             touched.add(edition)
-            problems += self._finish([done], lambda report, name=name: self._take(name, report))  # type: ignore[misc]
+            met = self._finish([done], lambda report, name=name: self._take(name, report))  # type: ignore[misc]
+            self.unfinished = self.unfinished + 1 if met else 0
+            problems += met
             self.left[edition] -= 1
             if not self.left[edition]:
                 touched.discard(edition)
@@ -173,7 +184,7 @@ class _Work:
         if stop:
             # What was done before the limit was reached is worth reading.
             publishing += [self._publish(edition) for edition in sorted(touched)]
-            problems.insert(0, stop)
+            problems.append(stop)
         return problems + self._finish(publishing, self._published)
 
     def _free(self, waiting: deque[str]) -> str | None:
@@ -213,8 +224,18 @@ class _Work:
         future: PrefectFuture[Any] = self.here.submit(self.publish, {"name": edition})
         return future
 
-    def _take(self, name: str, report: ShardReport) -> None:
+    def details(self) -> EngineDetails:
+        """What the engine, or those of other processes together, can say by now."""
+        if self.shop:
+            return self.shop.engine.details()
+        return together(self.told.values()) if self.told else EngineDetails()
+
+    def _take(self, name: str, done: ShardReport | Done) -> None:
         edition = str(self.shards[name].edition)
+        if isinstance(done, Done):
+            self.told.pop(done.by, None)
+            self.told[done.by] = done.details
+        report = done.report if isinstance(done, Done) else done
         self.tried[edition] += len(self.shards[name].works)
         self.failed[edition] += len(report.failed_papers)
         self.report.add(report)
@@ -229,6 +250,11 @@ class _Work:
 
     def _limit(self, edition: str) -> LimitReachedError | None:
         """The limit of the run that is reached by now."""
+        if self.unfinished >= _IN_A_ROW and self.left.total():
+            return LimitReachedError(
+                f"the last {self.unfinished} shards could not be finished, so {self.left.total()} more were "
+                "not tried"
+            )
         share, hours = self.prepared.request.max_failed_share, self.prepared.request.max_hours
         failed, tried = self.failed[edition], self.tried[edition]
         if share is not None and tried >= _FEW and failed > share * tried:
@@ -244,15 +270,14 @@ class _Work:
             )
         return None
 
-    def _finish(
-        self, futures: list[PrefectFuture[Any]], take: Callable[[ShardReport], None]
-    ) -> list[Exception]:
+    def _finish(self, futures: list[PrefectFuture[Any]], take: Callable[[Any], None]) -> list[Exception]:
         """Waits for tasks and takes their results; returns the exceptions of those that failed."""
         problems: list[Exception] = []
         for future in futures:
             try:
                 take(future.result())
             except Exception as error:
+                _log.error("%s: %s", type(error).__name__, error, extra={"run_id": self.run.run_id})
                 problems.append(error)
         return problems
 
@@ -272,8 +297,8 @@ def _save(
     work: _Work | None,
     status: str,
     report: ShardReport,
-    error: BaseException | None,
+    errors: Sequence[BaseException],
 ) -> None:
-    message = f"{type(error).__name__}: {error}".removesuffix(": ") if error else None
-    details = work.shop.engine.details() if work and work.shop else None
-    run.save(prepared.tables, status, report, message, details)
+    told = dict.fromkeys(f"{type(error).__name__}: {error}".removesuffix(": ") for error in errors)
+    message = "; ".join(list(told)[:_TOLD]) or None
+    run.save(prepared.tables, status, report, message, work.details() if work else None)

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from reprocensus.claims import Claims
-from reprocensus.engines import create_engine
+from reprocensus.engines import Engine, create_engine
 from reprocensus.errors import UsageError
 from reprocensus.extract.version import extractor_version
 from reprocensus.extract.workers import ExtractPool
@@ -93,12 +94,10 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
         UsageError: a source, variable or engine is wrong.
         StoreError: the store cannot be read.
     """
-    if request.workers:
-        settings = settings.model_copy(update={"workers": request.workers})
-    if request.exact:
-        settings = settings.model_copy(update={"vllm_exact": True})
+    settings = settings_for(request, settings)
     variables = load_variables(request.variables)
     engine = create_engine(request.engine, settings)
+    _check_model(engine, request.model)
     judging = Judging(variables, engine.name, engine.model, extractor_version(), engine.quoting)
     tables = Tables(open_storage(request.store, settings))
     with OnlinePages(settings) as pages:
@@ -120,6 +119,25 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
     plan = _plan(papers, states, judging, request, settings)
     journaled = {edition: state.journaled for edition, state in states.items()}
     return Prepared(request, settings, tables, judging, plan, gathered, earlier_tries(states), journaled)
+
+
+def settings_for(request: RunRequest, settings: Settings) -> Settings:
+    """The settings of a run: where the request says otherwise, it wins."""
+    asked: dict[str, Any] = {}
+    if request.workers:
+        asked["workers"] = request.workers
+    if request.exact:
+        asked["vllm_exact"] = True
+    if request.model and request.model != settings.vllm_model:
+        # What is said of the usual model does not hold of another.
+        asked |= {"vllm_model": request.model, "vllm_revision": "", "vllm_quantisation": ""}
+    return settings.model_copy(update=asked)
+
+
+def _check_model(engine: Engine, model: str | None) -> None:
+    """Raises `UsageError` unless the engine would judge with the model: rules have none to choose from."""
+    if model and engine.model != model and not engine.model.startswith((f"{model} ", f"{model}@")):
+        raise UsageError(f"engine {engine.name} has the model {engine.model}, not {model}; leave it empty")
 
 
 def _plan(
@@ -238,5 +256,13 @@ def workshop(
         engine = stack.enter_context(create_engine(request.engine, settings))
         fetcher = stack.enter_context(Fetcher(tables.storage, settings, limiter))
         yield Workshop(
-            tables, fetcher, extractors, engine, judging, run_id, progress, settings.journal_interval_s
+            tables,
+            fetcher,
+            extractors,
+            engine,
+            judging,
+            run_id,
+            progress,
+            settings.journal_interval_s,
+            settings.shard_timeout_s,
         )

@@ -7,6 +7,7 @@
     │   └── EngineError       an engine that does not exist or cannot run here
     ├── FlowError             what runs the flow went away under it
     ├── LimitReachedError     a limit that was set for the run stopped it
+    ├── ShardTimeoutError     a shard took longer than it may; the run's others go on
     ├── FetchStoppedError     the run ends, so nothing more is fetched
     ├── EngineAwayError       who answers is not there just now; the run waits for it, up to a limit
     ├── EngineLostError       it did not come back; the run ends, what was judged stands
@@ -55,6 +56,10 @@ class FlowError(ReprocensusError):
 
 class LimitReachedError(ReprocensusError):
     """A limit that was set for the run stopped it: too many failures, or too long. What was done stands."""
+
+
+class ShardTimeoutError(ReprocensusError):
+    """A shard took longer than it may. What it journaled stands; the next run does the rest."""
 
 
 class FetchStoppedError(ReprocensusError):

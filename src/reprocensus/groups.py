@@ -26,14 +26,20 @@ def read_labels(
     Raises:
         UsageError: that engine has no verdicts in the store.
     """
-    verdicts = tables.scan("verdicts", columns=VERDICT_COLUMNS)
+    verdicts = _verdicts(tables)
     engine = choose_engine(sorted(verdicts["engine"].unique()), named, usual)
     return _judged(tables, verdicts, variables, engine), engine
 
 
 def labels_of(tables: Tables, variables: Sequence[Variable], engine: str) -> pl.DataFrame:
     """The engine's labels as `judged` makes them, with venue and year; it may have none."""
-    return _judged(tables, tables.scan("verdicts", columns=VERDICT_COLUMNS), variables, engine)
+    return _judged(tables, _verdicts(tables), variables, engine)
+
+
+def _verdicts(tables: Tables) -> pl.DataFrame:
+    """What `judged` needs of all verdicts: of a text's digest, no more than whether there is one."""
+    digest = pl.col("text_sha256").str.head(1)
+    return tables.scan("verdicts", columns=VERDICT_COLUMNS, each=lambda rows: rows.with_columns(digest))
 
 
 def _judged(

@@ -228,7 +228,10 @@ class _Known:
 def _repeated(verdicts: pl.DataFrame, judging: Judging) -> set[tuple[str, str, str]]:
     """Paper, text and variable of the verdicts that were made as this judging would make them."""
     same = pl.DataFrame(
-        [(v.name, v.sha, prompt_sha(v), judging.engine, judging.model) for v in judging.variables],
+        [
+            (v.name, v.sha, prompt_sha(v, judging.quoting), judging.engine, judging.model)
+            for v in judging.variables
+        ],
         schema={column: pl.String for column in VERDICT_KEY if column != "text_sha256"},
         orient="row",
     )

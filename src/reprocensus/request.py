@@ -28,6 +28,9 @@ class RunRequest(BaseModel):
     year: int | None = Field(None, description="year of a folder's papers")
     store: str = Field("./data", description="where objects and tables lie: a path or an fsspec URI")
     engine: str = Field("rules", description="which engine judges")
+    model: str | None = Field(
+        None, description="model that the engine asks, as its server names it; the settings' if empty"
+    )
     variables: tuple[str, ...] = Field((), description="variables to judge; all of them if empty")
     limit: int | None = Field(None, ge=1, description="at most this many papers")
     workers: int | None = Field(None, ge=1, description="worker processes; one a processor if empty")

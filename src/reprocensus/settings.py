@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         3, ge=0, description="further tries at a shard that the store failed for a while"
     )
     shard_retry_delay_s: float = Field(10, ge=0, description="pause before the first of them; it doubles")
+    shard_timeout_s: float = Field(
+        21_600, ge=0, description="longest time for one shard: then it is left to the next run; 0: no limit"
+    )
     lease_s: float = Field(
         60, ge=1, description="silence after which a run on another machine counts as dead"
     )

@@ -6,15 +6,16 @@ Whatever was journaled is not done again if the run is killed after it.
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import inf
 from time import monotonic
 
 import polars as pl
 
 from reprocensus.engines import Engine
-from reprocensus.errors import FetchError, PaperError
+from reprocensus.errors import FetchError, PaperError, ShardTimeoutError
 from reprocensus.extract.workers import ExtractPool
 from reprocensus.fetch.fetcher import Fetched, Fetcher, Unchanged, Want
 from reprocensus.fetch.locations import stamp_of
@@ -51,6 +52,8 @@ class Workshop:
     run_id: str
     progress: Progress
     journal_interval_s: float = 120
+    #: Longest time that a shard may take, in seconds; 0: no limit.
+    shard_timeout_s: float = 0
 
 
 class _ShardRun:
@@ -74,6 +77,22 @@ class _ShardRun:
         self.documents_to_save: list[Document] = []
         self.parts = 0
         self.saved_at = monotonic()
+        self.ends_at = monotonic() + shop.shard_timeout_s if shop.shard_timeout_s else inf
+
+    def left_s(self) -> float | None:
+        """Seconds that are left of the shard's time; None if it has no limit.
+
+        Raises:
+            ShardTimeoutError: none are.
+        """
+        left = self.ends_at - monotonic()
+        if left <= 0:
+            raise ShardTimeoutError(
+                f"{self.shard.edition}, shard {self.shard.name}: it took longer "
+                f"than the {self.shop.shard_timeout_s:g} s of REPROCENSUS_SHARD_TIMEOUT_S; what was done "
+                "stands, the next run does the rest"
+            )
+        return None if left == inf else left
 
     def count(self, stage: str, outcome: str, n: int = 1) -> None:
         self.report.counts[stage, outcome] += n
@@ -199,7 +218,8 @@ class _ShardRun:
 def process_shard(shard: Shard, shop: Workshop) -> ShardReport:
     """Fetches, extracts and judges the shard's papers as far as each needs it.
 
-    Raises only for the store's sake, or because the run ends; a paper's failure is a row.
+    Raises only for the store's sake, because the run ends or the shard's time is up; a paper's failure is a
+    row.
     """
     run = _ShardRun(shard, shop)
     try:
@@ -213,6 +233,7 @@ def process_shard(shard: Shard, shop: Workshop) -> ShardReport:
                 same = work.held is not None and work.held.text_sha256 == document.text_sha256
                 run.to_judge[name] = work.held.missing if work.held and same else run.every_variable
                 run.count(Stage.EXTRACT, "done")
+            run.left_s()
     finally:
         # Whatever ends the run, what it has fetched is not to be fetched again.
         run.save_part(last=True)
@@ -301,10 +322,19 @@ def _judge(run: _ShardRun) -> None:
     ]
     run.saved_at = monotonic()
     try:
-        asyncio.run(judge(shop.engine, asked, shop.run_id, lambda judged: _take(run, judged)))
+        judging = judge(shop.engine, asked, shop.run_id, lambda judged: _take(run, judged))
+        asyncio.run(_in_time(run, judging))
     finally:
         # Whatever ends the run, what was judged is not to be asked again.
         run.save_judged()
+
+
+async def _in_time(run: _ShardRun, judging: Coroutine[object, object, None]) -> None:
+    try:
+        await asyncio.wait_for(judging, run.left_s())
+    except TimeoutError:
+        run.left_s()
+        raise
 
 
 def _take(run: _ShardRun, judged: Judged) -> None:

@@ -129,12 +129,16 @@ class Tables:
         table: str,
         editions: Sequence[Edition] | None = None,
         columns: Sequence[str] | None = None,
+        each: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows,
     ) -> pl.DataFrame:
-        """All rows of the editions (all of them if not named), with columns venue and year in front."""
+        """All rows of the editions (all of them if not named), with columns venue and year in front.
+
+        `each`: what becomes of an edition's rows before the next are read, to hold less of them all.
+        """
         wanted = self.editions(table) if editions is None else editions
         empty = empty_frame(load_table(table))
         frames = [(Edition("", 0), empty.select(columns) if columns else empty)]
-        frames += [(edition, self.read(table, edition, columns).frame) for edition in wanted]
+        frames += [(edition, each(self.read(table, edition, columns).frame)) for edition in wanted]
         return pl.concat(
             frame.select(
                 pl.lit(edition.venue).alias("venue"),
