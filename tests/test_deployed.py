@@ -182,7 +182,7 @@ def test_a_night_and_a_reprocessing_beside_it_on_two_workers(
     for _ in range(2):
         site.worker()
     wait_for(lambda: len(_under_way(site, "part")) == 2, "both parts are under way", 400)
-    beside = site.run("reprocess", venue="ICML", years=[2018], variables=["open_datasets"])
+    beside = site.run("reprocess", venue="ICML", years=[2015], variables=["open_datasets"])
     deployment = site.api("GET", f"/deployments/name/nightly/{site.pool}")
     site.api("POST", f"/deployments/{deployment['id']}/pause_deployment")
     site.completes(beside, seconds=900)
