@@ -14,6 +14,7 @@ _SPECIAL: Final = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
 })  # fmt: skip
+_TEX: Final = re.compile(r"[\\{}$&#%_^~]")
 #: No title is longer; what is was read wrongly, or is meant to burden the page.
 _LONGEST_TITLE: Final = 1_000
 
@@ -23,7 +24,9 @@ def bibtex(
 ) -> str:
     """Two entries: the page, and the paper that it is about. `by`: the engine and model that judged."""
     authors = paper["authors"]
-    title = textwrap.shorten(paper["title"] or paper["paper_id"], _LONGEST_TITLE, placeholder=" …")
+    title = " ".join((paper["title"] or paper["paper_id"]).split())
+    if len(title) > _LONGEST_TITLE:
+        title = textwrap.shorten(title, _LONGEST_TITLE, placeholder=" …")
     last = slug((authors[0].split() or [""])[-1]) if authors else slug(edition.venue)
     word = next((w for w in slug(title).split("_") if len(w) > 3), "paper")
     key = f"{last or 'paper'}{edition.year}{word}"
@@ -49,8 +52,8 @@ def _entry(kind: str, key: str, fields: dict[str, str]) -> str:
 
 
 def _tex(text: str) -> str:
-    cleaned = re.sub(r"\s+", " ", plain(text)).strip()
-    return cleaned.translate(_SPECIAL)
+    cleaned = " ".join(plain(text).split())
+    return cleaned.translate(_SPECIAL) if _TEX.search(cleaned) else cleaned
 
 
 def _tex_url(url: str) -> str:

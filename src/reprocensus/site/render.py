@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from reprocensus import __version__
 from reprocensus.site import urls
 from reprocensus.site.options import SiteOptions
-from reprocensus.site.safe import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -34,15 +33,15 @@ _NAVIGATION: Final = {
 @cache
 def environment() -> "Environment":
     """The templates, compiled once a process."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import PackageLoader, StrictUndefined
 
-    made = Environment(
+    from reprocensus.site.escaping import HarmlessEnvironment
+
+    made = HarmlessEnvironment(
         loader=PackageLoader("reprocensus.site"),
-        autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_harmless,
         auto_reload=False,
     )
     made.filters.update(
@@ -70,10 +69,6 @@ def _header(options: SiteOptions, root: str, here: str | None) -> "Markup":
 
     found = environment().get_template("header.html.j2")
     return Markup(found.render(site=options, root=root, here=here, navigation=_NAVIGATION))
-
-
-def _harmless(value: Any) -> Any:
-    return plain(value) if type(value) is str else value
 
 
 def percent(share: float | None, digits: int = 0) -> str:

@@ -23,8 +23,6 @@ _MAIL: Final = re.compile(
     r"(?:[a-z]{2,24}|[A-Z]{2,24})\b)"
 )
 _AT: Final = re.compile(r"@|[\[({]\s?at\s?[\])}]", re.IGNORECASE)
-#: What has neither is harmless; most texts have neither.
-_SUSPECT: Final = re.compile(f"{_HIDDEN.pattern}|{_AT.pattern}", re.IGNORECASE)
 #: An absolute path with two folders or more, by itself or as a source.
 _PATH: Final = re.compile(r"(?:(?<![\w:/.])|(?<=\bmanifest:)|(?<=\bdir:))/(?:[\w.@+~ -]+/){2,}")
 _MASK: Final = "•"
@@ -32,7 +30,9 @@ _MASK: Final = "•"
 
 def plain(text: str) -> str:
     """The text without characters that hide or reorder what is read, and with e-mail addresses masked."""
-    return masked(shown(text)) if _SUSPECT.search(text) else text
+    # Nothing that `_HIDDEN` names is printable, and asking so is cheap.
+    clean = text if text.isprintable() else shown(text)
+    return masked(clean) if "@" in clean or "(" in clean or "[" in clean or "{" in clean else clean
 
 
 def shown(text: str) -> str:
