@@ -105,7 +105,7 @@ DOORS = {
     "httpcore": {"fetch.client", "fetch.addresses"},
     "publicsuffixlist": {"domains"},
     "protego": {"fetch.robots"},
-    "typer": {f"cli.{name}" for name in ("app", "options", *COMMANDS)},
+    "typer": {f"cli.{name}" for name in ("app", "asked", "options", *COMMANDS)},
     "duckdb": {"analysis.sql", "analysis.export"},
     "matplotlib": {"plots", "plots.figure", "plots.kinds"},
     "pebble": {"workers"},

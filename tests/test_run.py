@@ -125,6 +125,24 @@ def test_a_wrong_request_says_what_is_wrong_and_exits_2(
     assert "Traceback" not in done.stderr
 
 
+def test_some_editions_by_the_command_line(reprocensus: Command) -> None:
+    """The limit is of the papers of the editions that are asked for, not of what the manifest has first."""
+
+    def planned(*options: str) -> int:
+        done = reprocensus("plan", f"manifest:{SAMPLES}", *options, "--json")
+        assert done.returncode == 0, done.stderr
+        return int(json.loads(done.stdout)["papers"])
+
+    everything = planned()
+    assert planned("--edition", "acl/2018") == 1
+    assert planned("--edition", "ACL/2018", "--edition", "MIDL/2023") == 2
+    assert planned("--edition", "MIDL/2023", "--limit", "1") == 1
+    assert everything > 2
+    wrong = reprocensus("plan", f"manifest:{SAMPLES}", "--edition", "ACL/1918")
+    assert wrong.returncode == 2
+    assert "ACL/1918" in wrong.stderr
+
+
 @pytest.mark.parametrize("command", [[], ["run"], ["plan"], ["why"], ["stats"], ["variables"]])
 def test_help_is_everywhere(reprocensus: Command, command: list[str]) -> None:
     done = reprocensus(*command, "--help")

@@ -110,7 +110,9 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
             pages,
             History(tables.storage),
         )
-        gathered = _only(gather(request.sources, options, request.limit), request.editions)
+        # Of chosen editions, the limit is of their papers, not of what the sources list first.
+        limit = None if request.editions else request.limit
+        gathered = _only(gather(request.sources, options, limit), request.editions, request.limit)
     editions = {p.edition for p in gathered.papers} | {listing.edition for listing in gathered.listings}
     states = {edition: read_state(tables, edition) for edition in sorted(editions)}
     papers: Sequence[Paper] = gathered.papers
@@ -159,8 +161,8 @@ def _plan(
     )
 
 
-def _only(gathered: Gathered, editions: Collection[str]) -> Gathered:
-    """What was gathered of these editions, such as `ICML/2016`; all of it if none are named.
+def _only(gathered: Gathered, editions: Collection[str], limit: int | None) -> Gathered:
+    """What was gathered of these editions, such as `ICML/2016`, up to so many papers; all if none are named.
 
     Raises:
         UsageError: none of the sources has one of them.
@@ -169,11 +171,11 @@ def _only(gathered: Gathered, editions: Collection[str]) -> Gathered:
         return gathered
     wanted = {name.casefold() for name in editions}
     listed = {p.edition for p in gathered.papers} | {listing.edition for listing in gathered.listings}
-    known = {_key(edition): edition for edition in listed}
+    known = {_key(edition) for edition in listed | {failed.edition for failed in gathered.failed}}
     if unknown := sorted(name for name in editions if name.casefold() not in known):
         raise UsageError(f"no source lists the edition {', '.join(unknown)}; an edition is VENUE/YEAR")
     return Gathered(
-        [paper for paper in gathered.papers if _key(paper.edition) in wanted],
+        [paper for paper in gathered.papers if _key(paper.edition) in wanted][:limit],
         [listing for listing in gathered.listings if _key(listing.edition) in wanted],
         [failed for failed in gathered.failed if _key(failed.edition) in wanted],
     )

@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 def schema(
     table: Annotated[
-        str | None, typer.Argument(help="name of a table [default: all]", show_default=False)
+        str | None, typer.Argument(help="name of a table (default: all)", show_default=False)
     ] = None,
     views: Annotated[
         str | None, typer.Option("--views", help="print SQL that makes views: duckdb, spark or trino")
@@ -89,7 +89,7 @@ def export(
     tables: Annotated[
         list[str] | None,
         typer.Option(
-            "--table", help="a table; may be repeated [default: all but documents, the papers' texts]"
+            "--table", help="a table; may be repeated (default: all but documents, the papers' texts)"
         ),
     ] = None,
     venue: Annotated[str | None, typer.Option("--venue", help="only this venue")] = None,
@@ -112,11 +112,11 @@ def plot(
     out: Annotated[Path, typer.Option("--out", help="file to write, .svg or .png")],
     kind: Annotated[str, typer.Argument(help="trend, scores, heatmap or corrected")] = "trend",
     venues: Annotated[
-        list[str] | None, typer.Option("--venue", help="a venue; may be repeated [default: all]")
+        list[str] | None, typer.Option("--venue", help="a venue; may be repeated (default: all)")
     ] = None,
     variables: Annotated[
         list[str] | None,
-        typer.Option("--variable", help="a variable; may be repeated [default: the seven scored]"),
+        typer.Option("--variable", help="a variable; may be repeated (default: the seven scored)"),
     ] = None,
     engine: EngineChoice = None,
     width: Annotated[str, typer.Option("--width", help="column (84 mm) or page (175 mm)")] = "column",

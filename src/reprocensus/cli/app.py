@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +27,7 @@ from reprocensus.cli import (
 from reprocensus.cli import (
     store as store_commands,
 )
+from reprocensus.cli.asked import takes_request
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.cli.progress import progress_display
 from reprocensus.errors import UsageError
@@ -35,9 +35,9 @@ from reprocensus.groups import group_statistics, labels_of
 from reprocensus.inspect import explain, failures
 from reprocensus.logs import log_as
 from reprocensus.outcome import RunOutcome
-from reprocensus.request import DEFAULT_SOURCE, RunRequest
+from reprocensus.request import RunRequest
 from reprocensus.schemas import load_variables
-from reprocensus.settings import Settings, load_settings
+from reprocensus.settings import load_settings
 
 app = typer.Typer(
     help="Reads AI papers and judges, with quoted evidence, what they document for their reproduction.",
@@ -49,42 +49,6 @@ app = typer.Typer(
 app.add_typer(bench.app, name="bench")
 app.add_typer(site.app, name="site")
 
-Sources = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="SOURCE...",
-        help="an edition such as icml/2016, manifest:FILE (JSON lines) or dir:FOLDER (PDFs); samples/ if "
-        "none is given",
-        show_default=False,
-    ),
-]
-EngineOption = Annotated[str | None, typer.Option("--engine", help="who judges [default: rules]")]
-VariablesOption = Annotated[
-    str | None, typer.Option("--variables", help="names separated by commas [default: all]")
-]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="at most this many papers")]
-WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="worker processes [default: one a processor]")
-]
-ShardOption = Annotated[
-    int | None,
-    typer.Option("--shard-size", min=1, max=5000, help="papers in one unit of work [default: 250]"),
-]
-VenueOption = Annotated[str | None, typer.Option("--venue", help="venue of a folder's papers")]
-YearOption = Annotated[
-    int | None, typer.Option("--year", min=1900, max=2100, help="year of a folder's papers")
-]
-RetryOption = Annotated[
-    bool, typer.Option("--retry-failed", help="try papers again that failed for good earlier")
-]
-RecheckOption = Annotated[
-    bool, typer.Option("--recheck", help="ask the network again for every PDF that the store has")
-]
-ExactOption = Annotated[
-    bool,
-    typer.Option("--exact", help="demand of a model's server that no reply depends on what is asked beside"),
-]
-
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
@@ -94,47 +58,12 @@ def _root(version: Annotated[bool, typer.Option("--version", help="print the ver
 
 
 @app.command(cls=listing.WithListing)
-def run(
-    sources: Sources = None,
-    store: StoreOption = None,
-    engine: EngineOption = None,
-    variables: VariablesOption = None,
-    limit: LimitOption = None,
-    workers: WorkersOption = None,
-    shard_size: ShardOption = None,
-    venue: VenueOption = None,
-    year: YearOption = None,
-    retry_failed: RetryOption = False,
-    tracks: listing.TracksOption = "main",
-    saved: listing.ListingOption = None,
-    accept_fewer: listing.AcceptOption = False,
-    recheck: RecheckOption = False,
-    exact: ExactOption = False,
-    as_json: JsonOption = False,
-) -> None:
+@takes_request
+def run(request: RunRequest, as_json: bool) -> None:
     """Fetch, extract and judge what is not done yet, then write tables and statistics.
 
     Exit code 1 if anything failed in this run, 2 if the request is wrong.
     """
-    settings = load_settings()
-    request = _request(
-        settings,
-        sources,
-        store,
-        engine,
-        variables,
-        limit,
-        workers,
-        shard_size,
-        venue,
-        year,
-        retry_failed,
-        tracks,
-        saved,
-        accept_fewer,
-        recheck,
-        exact,
-    )
     if code := _start(request, as_json):
         raise typer.Exit(code)
 
@@ -143,45 +72,10 @@ listing.add_commands(app)
 
 
 @app.command(cls=listing.WithListing)
-def plan(
-    sources: Sources = None,
-    store: StoreOption = None,
-    engine: EngineOption = None,
-    variables: VariablesOption = None,
-    limit: LimitOption = None,
-    workers: WorkersOption = None,
-    shard_size: ShardOption = None,
-    venue: VenueOption = None,
-    year: YearOption = None,
-    retry_failed: RetryOption = False,
-    tracks: listing.TracksOption = "main",
-    saved: listing.ListingOption = None,
-    accept_fewer: listing.AcceptOption = False,
-    recheck: RecheckOption = False,
-    exact: ExactOption = False,
-    as_json: JsonOption = False,
-) -> None:
+@takes_request
+def plan(request: RunRequest, as_json: bool) -> None:
     """Say what a run would fetch, extract and judge, and do none of it."""
-    settings = load_settings()
-    request = _request(
-        settings,
-        sources,
-        store,
-        engine,
-        variables,
-        limit,
-        workers,
-        shard_size,
-        venue,
-        year,
-        retry_failed,
-        tracks,
-        saved,
-        accept_fewer,
-        recheck,
-        exact,
-    )
-    prepared = prepare(request, settings)
+    prepared = prepare(request, load_settings())
     _tell(prepared)
     if as_json:
         print(
@@ -203,7 +97,7 @@ def plan(
 def why(
     paper: Annotated[str, typer.Argument(help="paper_id, its last part, or the title")],
     variable: Annotated[str, typer.Argument(help="name of a variable")],
-    engine: Annotated[str | None, typer.Option("--engine", help="whose [default: the latest]")] = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="whose (default: the latest)")] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -273,50 +167,6 @@ def _start(request: RunRequest, as_json: bool) -> int:
 
 
 operate.add_to(app, _start)
-
-
-def _request(
-    settings: Settings,
-    sources: list[str] | None,
-    store: str | None,
-    engine: str | None,
-    variables: str | None,
-    limit: int | None,
-    workers: int | None,
-    shard_size: int | None,
-    venue: str | None,
-    year: int | None,
-    retry_failed: bool,
-    tracks: str,
-    saved: list[str] | None,
-    accept_fewer: bool,
-    recheck: bool,
-    exact: bool,
-) -> RunRequest:
-    if not sources and not Path(DEFAULT_SOURCE.partition(":")[2]).exists():
-        raise UsageError("no samples/ here; name a SOURCE: an edition, manifest:FILE or dir:FOLDER")
-    if tracks not in ("main", "all"):
-        raise UsageError(f"--tracks {tracks}: main or all")
-    names = tuple(name.strip() for name in (variables or "").split(",") if name.strip())
-    if variables is not None and not names:
-        raise UsageError("--variables names none; leave it out to judge all")
-    return RunRequest(
-        sources=tuple(sources or (DEFAULT_SOURCE,)),
-        venue=venue,
-        year=year,
-        store=store or settings.store,
-        engine=engine or settings.engine,
-        variables=names,
-        limit=limit,
-        workers=workers,
-        shard_size=shard_size,
-        retry_failed=retry_failed,
-        tracks="all" if tracks == "all" else "main",
-        listing=tuple(saved or ()),
-        accept_fewer=accept_fewer,
-        recheck=recheck,
-        exact=exact,
-    )
 
 
 def _tell(prepared: Prepared) -> None:

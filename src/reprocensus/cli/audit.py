@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 def audit(
     labels: Annotated[
         Path | None,
-        typer.Option("--labels", help="JSON lines or CSV of people's labels [default: the table labels]"),
+        typer.Option("--labels", help="JSON lines or CSV of people's labels (default: the table labels)"),
     ] = None,
     run: Annotated[
         list[str] | None, typer.Option("--run", help="this run's verdicts; several to compare repeated runs")

@@ -104,7 +104,7 @@ def correction(
 def night(
     papers: Annotated[int, typer.Option("--papers", min=1, help="papers with tiny texts")] = 60_000,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="an empty folder to work in [default: a temporary one]")
+        Path | None, typer.Option("--folder", help="an empty folder to work in (default: a temporary one)")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON")] = False,
 ) -> None:

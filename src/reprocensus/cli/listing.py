@@ -49,7 +49,7 @@ AcceptOption = Annotated[
     bool, typer.Option("--accept-fewer", help="take a listing that has fewer papers than before")
 ]
 StoreOption = Annotated[
-    str | None, typer.Option("--store", help="path or fsspec URI of the store [default: ./data]")
+    str | None, typer.Option("--store", help="path or fsspec URI of the store (default: ./data)")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print results as JSON")]
 

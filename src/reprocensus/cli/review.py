@@ -45,7 +45,7 @@ def review(
         int, typer.Option("--seed", help="another draw; keep to one seed in a store: see docs/judging.md")
     ] = 0,
     who: Annotated[
-        str | None, typer.Option("--who", help="whose labels these are [default: the login name]")
+        str | None, typer.Option("--who", help="whose labels these are (default: the login name)")
     ] = None,
     show_verdict: Annotated[
         bool, typer.Option("--show-verdict", help="show the engine's label before you answer")
@@ -55,7 +55,7 @@ def review(
         typer.Option(
             "--blind/--no-blind",
             help="show the paper's passages and not those that the engine quotes, and never its verdict "
-            "[default: where all is drawn at random, --random-share 1]",
+            "(default: where all is drawn at random, --random-share 1)",
         ),
     ] = None,
     listed: Annotated[

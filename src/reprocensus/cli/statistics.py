@@ -19,7 +19,7 @@ from reprocensus.variables import Variable
 
 LabelsOption = Annotated[
     Path | None,
-    typer.Option("--labels", help="labels by people, JSON lines or CSV [default: the table labels]"),
+    typer.Option("--labels", help="labels by people, JSON lines or CSV (default: the table labels)"),
 ]
 
 

@@ -54,7 +54,7 @@ def status(context: typer.Context, store: StoreOption = None, as_json: JsonOptio
 @app.command("rebuild")
 def rebuild(
     edition: Annotated[
-        list[str] | None, typer.Option("--edition", help="such as icml/2016; may be repeated [default: all]")
+        list[str] | None, typer.Option("--edition", help="such as icml/2016; may be repeated (default: all)")
     ] = None,
     as_of: Annotated[
         str | None,
@@ -98,7 +98,7 @@ def maintain(
     ] = 24,
     keep_days: Annotated[
         float | None,
-        typer.Option("--keep-days", min=0, help="thin out history older than this [default: keep all of it]"),
+        typer.Option("--keep-days", min=0, help="thin out history older than this (default: keep all of it)"),
     ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
