@@ -60,7 +60,7 @@ fuzz: $(VENV)/installed  ## feed mutated samples to extraction; ARGS="--seconds 
 
 clean:  ## remove .venv, .venv-vllm, data and caches
 	rm -rf $(VENV) $(VLLM) data data-2 dist build $(CACHES)
-	rm -rf tests/browser/node_modules
+	rm -rf tests/browser/node_modules tests/.duckdb
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/made-for:

@@ -1,6 +1,16 @@
 #!/usr/bin/env bash
-# Installs from Debian what the tests of server mode start: PostgreSQL and Redis. Neither is left running.
+# Installs what tests need that is no Python dependency: from Debian PostgreSQL and Redis, which are not left
+# running; and a DuckDB that reads S3, apart from the environment's, whose extension is no package yet.
 set -euo pipefail
+here="$(dirname "${BASH_SOURCE[0]}")"
+duckdb="$here/.duckdb"
+if [ ! -d "$duckdb" ]; then
+    python="$here/../.venv/bin/python"
+    [ -x "$python" ] || python=python3
+    "$python" -m pip --disable-pip-version-check install -q --no-deps --target "$duckdb.new" \
+        duckdb==1.5.5 duckdb-extension-httpfs==1.5.5
+    mv "$duckdb.new" "$duckdb"
+fi
 if command -v redis-server >/dev/null && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then exit 0; fi
 if [ "$(id -u)" != 0 ]; then
     echo "run as root: apt-get install postgresql redis-server" >&2

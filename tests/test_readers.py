@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from reprocensus import layout
 from reprocensus.records import Edition
@@ -22,6 +23,9 @@ from test_tables import paper
 Group = tuple[int, int, str, str, str]
 EDITIONS = [Edition("ICML", 2019), Edition("ICML", 2020)]
 READS = int(os.environ.get("REPROCENSUS_TEST_READS", "1500"))
+S3_READS = int(os.environ.get("REPROCENSUS_TEST_READS", "200"))
+#: Where `services.sh` puts a DuckDB with its extension for S3.
+DUCKDB = Path(__file__).parent / ".duckdb"
 
 
 def n_rows(version: int) -> int:
@@ -52,14 +56,15 @@ while True:
 """
 
 
-def by_polars(folder: str) -> list[Group]:
+def by_polars(folder: str, options: dict[str, str] | None) -> list[Group]:
     """Some columns, as a query takes them."""
     columns = ("year", "paper_id", "title", "track")
-    return by_frame(pl.scan_parquet(folder, hive_partitioning=True).select(columns).collect())
+    lazy = pl.scan_parquet(folder, hive_partitioning=True, storage_options=options)
+    return by_frame(lazy.select(columns).collect())
 
 
-def by_polars_whole(folder: str) -> list[Group]:
-    frame = pl.read_parquet(folder, hive_partitioning=True)
+def by_polars_whole(folder: str, options: dict[str, str] | None) -> list[Group]:
+    frame = pl.read_parquet(folder, hive_partitioning=True, storage_options=options)
     assert frame["abstract"].null_count() == 0
     return by_frame(frame)
 
@@ -90,6 +95,49 @@ def check(found: list[Group]) -> None:
     for _, count, low, high, last in found:
         assert low == high == f"v{last}"
         assert count == n_rows(int(last))
+
+
+def poll(folder: str, reads: int, on_s3: bool) -> set[int]:
+    """Reads so many times, by Polars and by DuckDB in turn; the versions that were seen."""
+    seen: set[int] = set()
+    connection = s3_connection() if on_s3 else duckdb.connect()
+    options = s3_options() if on_s3 else None
+    for number in range(reads):
+        if number % 2:
+            found = connection.execute(QUERY.format(folder)).fetchall()
+        else:
+            found = (by_polars if number % 4 else by_polars_whole)(f"{folder}/", options)
+        check(found)
+        seen.update(int(row[4]) for row in found)
+    return seen
+
+
+def s3_options() -> dict[str, str]:
+    """What Polars must be told to read from the settings' S3 server."""
+    settings = Settings()
+    assert settings.s3_endpoint
+    assert settings.s3_key
+    assert settings.s3_secret
+    return {
+        "aws_endpoint_url": settings.s3_endpoint,
+        "aws_access_key_id": settings.s3_key.get_secret_value(),
+        "aws_secret_access_key": settings.s3_secret.get_secret_value(),
+        "aws_region": settings.s3_region or "",
+        "aws_allow_http": "true",
+    }
+
+
+def s3_connection() -> duckdb.DuckDBPyConnection:
+    """The same for DuckDB, whose extension for S3 is looked for beside it."""
+    connection, options = duckdb.connect(), s3_options()
+    (extension,) = Path(duckdb.__file__).parents[1].glob("duckdb_extension_httpfs/extensions/*/*")
+    connection.execute(f"LOAD '{extension}'")
+    connection.execute(
+        f"CREATE SECRET (TYPE s3, KEY_ID '{options['aws_access_key_id']}', REGION '{options['aws_region']}', "
+        f"SECRET '{options['aws_secret_access_key']}', URL_STYLE 'path', USE_SSL false, "
+        f"ENDPOINT '{options['aws_endpoint_url'].removeprefix('http://')}')"
+    )
+    return connection
 
 
 def test_whoever_holds_an_earlier_footer_reads_that_version_in_a_later_file() -> None:
@@ -126,18 +174,45 @@ def test_a_reader_that_polls_by_path_sees_whole_versions_only(tmp_path: Path) ->
         [sys.executable, "-c", WRITER, str(tmp_path / "s")],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
     )
-    seen: set[int] = set()
-    connection = duckdb.connect()
     try:
-        for number in range(READS):
-            if number % 2:
-                found = connection.execute(QUERY.format(folder)).fetchall()
-            else:
-                found = (by_polars if number % 4 else by_polars_whole)(folder)
-            check(found)
-            seen.update(int(row[4]) for row in found)
+        seen = poll(folder, READS, on_s3=False)
         assert writer.poll() is None, "the writer ended"
     finally:
         writer.kill()
         writer.wait()
     assert len(seen) > READS / 50, "hardly anything was replaced"
+
+
+READER = """
+import sys
+from test_readers import *
+print(len(poll(sys.argv[1], int(sys.argv[2]), on_s3=True)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_reader_that_polls_s3_sees_whole_versions_only(s3_server: dict[str, str]) -> None:
+    """In a process of its own, with the newest DuckDB that a package of its extension for S3 is made for."""
+    if not DUCKDB.exists():
+        words = "needs DuckDB's httpfs: bash tests/services.sh installs it"
+        if os.environ.get("CI"):
+            pytest.fail(words)
+        pytest.skip(words)
+    store = "s3://census/readers"
+    here = str(Path(__file__).parent)
+    environment = {**os.environ, **s3_server, "PYTHONPATH": os.pathsep.join([str(DUCKDB), here])}
+    once = "import sys; from test_readers import *; write(Tables(open_storage(sys.argv[1], Settings())), 0)"
+    subprocess.run([sys.executable, "-c", once, store], env=environment, check=True)
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, store], env=environment)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", READER, f"{store}/tables/papers", str(S3_READS)],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert writer.poll() is None, "the writer ended"
+    finally:
+        writer.kill()
+        writer.wait()
+    assert int(done.stdout) > S3_READS / 50, "hardly anything was replaced"
