@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import PAPER, Command, make_pdf, write_manifest
 from faulty import FaultyProxy
 from reprocensus.errors import StoreError
 from reprocensus.publish import publish
@@ -17,6 +18,7 @@ from reprocensus.schemas import load_table
 from reprocensus.settings import Settings
 from reprocensus.storage import open_storage
 from reprocensus.tables import Partition, Tables, frame_of
+from rows_of import judged_twice, rows_of
 from test_tables import document, paper, verdict
 
 ICML = Edition("ICML", 2016)
@@ -191,6 +193,35 @@ def test_a_full_disk_and_one_that_turns_read_only(small_disk: Path) -> None:
         work(tables, 2)
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     check(str(small_disk / "s"), 1)
+
+
+def test_a_disk_that_fills_up_while_papers_are_fetched(
+    small_disk: Path, tmp_path: Path, reprocensus: Command
+) -> None:
+    """The run ends and says so; with room again the next one does the rest, and nothing is left over."""
+    texts = [f"Study {n}: " + PAPER for n in range(12)]
+    pdfs = [make_pdf(text) + b"\n%" + os.urandom(60_000).hex().encode() + b"\n%%EOF" for text in texts]
+    manifest = write_manifest(tmp_path, [(f"TEST-{2020 + n % 2}/p{n}", pdf) for n, pdf in enumerate(pdfs)])
+    arguments = ("run", f"manifest:{manifest}", "--shard-size", "3", "--store")
+    store = small_disk / "s"
+    # A lease cannot be given back on a full disk, and its process, this one, lives on.
+    settings = {"REPROCENSUS_SHARD_RETRIES": "0", "REPROCENSUS_LEASE_S": "1"}
+    done = reprocensus(*arguments, str(store), **settings)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "make room" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((store / "tmp").iterdir()) == []
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    again = reprocensus(*arguments, str(store), **settings)
+    assert again.returncode == 0, again.stderr
+    assert reprocensus(*arguments, str(tmp_path / "other")).returncode == 0
+    assert rows_of(str(store), Settings()) == rows_of(str(tmp_path / "other"), Settings())
+    assert judged_twice(str(store), Settings()) == 0
+    statuses = Tables(open_storage(str(store), Settings())).read_rows("runs").sort("started_at")["status"]
+    assert statuses[-1] == "completed"
+    assert "running" not in statuses.to_list()
+    assert not list((store / "leases" / "runs").iterdir())
 
 
 LIMITED = """

@@ -1,5 +1,7 @@
 """The flows that a Prefect server starts: nightly, reprocess, backfill, maintain, and a part of a night.
 
+What came of a run is its state's message: the server's pages show it, and it outlives the worker's log.
+
 Each may be started twice: what is done is planned from the store, a deployment's own limit keeps a second run
 waiting or away, and the store's guard keeps two runs from one edition.
 """
@@ -12,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from pydantic import Field
 
 from reprocensus.census import Prepared, prepare, settle
@@ -33,7 +37,7 @@ Year = Annotated[int, Field(ge=1900, le=2100)]
 
 
 @flow(name="nightly", persist_result=False)
-def nightly(night: Night) -> str:
+def nightly(night: Night) -> State[None]:
     """Every edition configured: list, fetch what is new or changed, extract, judge what is missing, publish.
 
     Args:
@@ -50,17 +54,17 @@ def nightly(night: Night) -> str:
         said = _told(do(prepared, silent, Recorder(settings, to_prefect=True), began))
     if night.site:
         site_task(night.store, night.engine, night.site)
-    return said
+    return Completed(message=said)
 
 
 @flow(name="part", persist_result=False)
-def part(request: RunRequest) -> str:
+def part(request: RunRequest) -> State[None]:
     """A part of a night: some of its editions, for one worker of a pool.
 
     Args:
         request: the night's, for these editions only.
     """
-    return _run(request, _settings())
+    return Completed(message=_run(request, _settings()))
 
 
 @flow(name="reprocess", persist_result=False)
@@ -75,7 +79,7 @@ def reprocess(
     only_failed: bool = False,
     dry_run: bool = False,
     sources: tuple[str, ...] = (),
-) -> str:
+) -> State[None]:
     """Some editions again, with whatever variables, engine, model or prompts are wanted now.
 
     Only what was not judged so before is judged: the same text, variable, prompt, engine and model are never
@@ -108,7 +112,7 @@ def reprocess(
     )
     if (venue or years) and not all(is_edition(source) for source in request.sources):
         request = request.model_copy(update={"editions": editions_of(request, settings, venue, years)})
-    return _run(request, settings, prompt_version=prompt_version, dry_run=dry_run)
+    return Completed(message=_run(request, settings, prompt_version=prompt_version, dry_run=dry_run))
 
 
 @flow(name="backfill", persist_result=False)
@@ -121,7 +125,7 @@ def backfill(
     model: str | None = None,
     tracks: Literal["main", "all"] = "main",
     dry_run: bool = False,
-) -> list[str]:
+) -> State[None]:
     """Editions of years past, one after the other, the latest first. Those a venue lacks are left out.
 
     Args:
@@ -148,13 +152,13 @@ def backfill(
             sources=(source,), store=_whole(store), engine=engine, model=model or None, tracks=tracks
         )
         said.append(f"{source}: {_run(request, settings, dry_run=dry_run)}")
-    return said
+    return Completed(message="; ".join(said))
 
 
 @flow(name="maintain", persist_result=False)
 def maintain(
     store: str, dry_run: bool = False, grace_hours: float = 24, keep_days: float | None = None
-) -> dict[str, Any]:
+) -> State[None]:
     """Compacts what many runs left in small files, and deletes objects that nothing refers to.
 
     Args:
@@ -163,7 +167,8 @@ def maintain(
         grace_hours: nothing younger is deleted.
         keep_days: thin out history older than this; all of it is kept if empty.
     """
-    return maintain_task(_whole(store), dry_run, grace_hours, keep_days)
+    done = maintain_task(_whole(store), dry_run, grace_hours, keep_days)
+    return Completed(message=", ".join(f"{what} {n}" for what, n in done.items() if n) or "nothing to do")
 
 
 @task(task_run_name="site", cache_policy=NO_CACHE, persist_result=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from reprocensus.claims import Claims
 from reprocensus.engines import Engine, create_engine
-from reprocensus.errors import UsageError
+from reprocensus.errors import StoreError, UsageError
 from reprocensus.extract.version import extractor_version
 from reprocensus.extract.workers import ExtractPool
 from reprocensus.fetch.fetcher import Fetcher
@@ -233,7 +233,21 @@ def started(prepared: Prepared) -> Iterator[tuple[Run, Claims]]:
         mark_interrupted(tables, leases)
         run.save(tables, "running")
         record_listings(tables, run.run_id, prepared.gathered, prepared.tries)
-        yield run, Claims(tables, leases, run.run_id, prepared.journaled, planner)
+        try:
+            yield run, Claims(tables, leases, run.run_id, prepared.journaled, planner)
+        except BaseException:
+            if not _has_ended(tables, run.run_id):
+                # Its row could not be written, on a full disk say: the next run marks it, by its lease.
+                leases.leave(f"runs/{run.run_id}")
+            raise
+
+
+def _has_ended(tables: Tables, run_id: str) -> bool:
+    try:
+        row = tables.read_row("runs", run_id)
+    except StoreError:
+        return False
+    return row is not None and row["status"] != "running"
 
 
 @contextmanager

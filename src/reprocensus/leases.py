@@ -106,6 +106,11 @@ class Leases:
             except WriteConflictError:
                 return
 
+    def leave(self, name: str) -> None:
+        """Leaves the lease to run out, so that whoever finds it knows that its holder did not end well."""
+        with self._guard:
+            self._held.pop(name, None)
+
     def dead_runs(self) -> list[str]:
         """Runs that hold the lease of a run and are gone. Their lease stays until `bury` is called."""
         found = []
