@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -136,3 +137,44 @@ def test_errors_name_the_store_and_what_to_do(tmp_path: Path) -> None:
     )
     with pytest.raises(StoreError, match="s3://nobucket/x"):
         storage.version("x")
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("", "is empty"),
+        (" s3://census/x", "with a space"),
+        ("data\n", "with a space"),
+        ("s3:/census/x", "one slash"),
+        ("s3:///x", "no bucket"),
+        ("s3://", "no bucket"),
+        ("nope://x", "not known"),
+    ],
+)
+def test_a_mistyped_store_is_refused(uri: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        open_storage(uri, Settings())
+
+
+def test_a_machine_whose_clock_is_off_is_refused(
+    tmp_path: Path, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of two rows the one recorded later stands, so machines may differ by minutes, not by an hour."""
+    local = LocalStorage(tmp_path / "s")
+    far = open_storage(f"s3://census/{uuid.uuid4().hex}", s3_settings)
+    now = time.time()
+    for storage in (local, far):
+        storage.prepare()
+        assert "clock is" not in caplog.text
+        monkeypatch.setattr("reprocensus.storage._CLOCK_WARN_S", -1)
+        storage.prepare()
+        assert "clock is" in caplog.text
+        monkeypatch.undo()
+        caplog.clear()
+    monkeypatch.setattr(LocalStorage, "_clock", lambda self: now - 3600)
+    monkeypatch.setattr(S3Storage, "_ahead_s", lambda self, path: -3600)
+    with pytest.raises(StoreError, match="ahead of that of the store"):
+        local.prepare()
+    with pytest.raises(StoreError, match="3600 s behind that of the store"):
+        far.prepare()
+    assert far.list("tmp") == [], "the probe is removed"

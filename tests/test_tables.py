@@ -270,3 +270,29 @@ def test_a_partition_without_a_column_that_came_later_is_read(tables: Tables) ->
         ("p", None, None),
         ("q", [], []),
     ]
+
+
+def test_a_damaged_file_is_told_and_never_read_as_if_it_were_whole(tables: Tables, tmp_path: Path) -> None:
+    """Cut, emptied, another file, and every byte in turn that Parquet's footer says is read."""
+    tables.append("papers", EDITION, "r1", "0000", [paper(f"p{n}", n, title=f"Title {n}") for n in range(9)])
+    publish(tables, EDITION)
+    path = partition_path("papers", EDITION)
+    whole = (tmp_path / path).read_bytes()
+    wanted = tables.read("papers", EDITION).frame
+    damaged = [b"", whole[:-1], whole[: len(whole) // 2], b"<html>no</html>" * 50]
+    damaged += [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(4, len(whole), 7)]
+    told = 0
+    for data in damaged:
+        (tmp_path / path).write_bytes(data)
+        try:
+            found = tables.read("papers", EDITION).frame
+        except StoreError as error:
+            assert "delete it and run again" in str(error) or "version" in str(error)
+            told += 1
+        else:
+            # Some bytes, such as those of statistics or of earlier footers, are read by nobody.
+            assert found.select(wanted.columns).equals(wanted)
+    assert told > len(damaged) / 2
+    (tmp_path / path).unlink()
+    publish(tables, EDITION)
+    assert tables.read("papers", EDITION).frame.equals(wanted)

@@ -133,7 +133,7 @@ def _encoded(
     meta = {**metadata, **({_KEPT: note.encode()} if kept else {})}
     sink = pa.BufferOutputStream()
     table = rows.replace_schema_metadata(meta)
-    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(sink, table.schema, compression="zstd", write_page_checksum=True) as writer:
         # Arrow starts a file with the magic, and takes every offset from where the sink stands.
         sink.write(bytes(start - len(_MAGIC)))
         writer.write_table(table, row_group_size=_ROW_GROUP)

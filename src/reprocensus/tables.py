@@ -349,7 +349,11 @@ class Tables:
                 # Texts are long: row groups without any of the papers are left out.
                 file.seek(0)
                 rows = pq.read_table(
-                    file, columns=names, filters=[("paper_id", "in", list(papers))], partitioning=None
+                    file,
+                    columns=names,
+                    filters=[("paper_id", "in", list(papers))],
+                    partitioning=None,
+                    page_checksum_verification=True,
                 )
             else:
                 rows = parquet.read(columns=names)
@@ -358,17 +362,23 @@ class Tables:
     @contextmanager
     def _parquet(self, path: str) -> Iterator[tuple[BinaryIO, pq.ParquetFile]]:
         try:
-            with self.storage.open(path) as file, pq.ParquetFile(file) as parquet:
+            with (
+                self.storage.open(path) as file,
+                pq.ParquetFile(file, page_checksum_verification=True) as parquet,
+            ):
                 yield file, parquet
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            # Arrow raises `OSError` without a number where a file's insides are not what they say.
             lost = (
                 "restore it from a copy, or delete it and run again: what it held is then done anew"
                 if path.startswith("journal/")
                 else "delete it and run again, it is rebuilt from the journal"
             )
             raise StoreError(
-                f"{path} in {self.storage.uri} is no Parquet file ({error}); somebody else wrote or cut it: "
-                f"{lost}"
+                f"{path} in {self.storage.uri} is no Parquet file, or a damaged one ({error}); somebody else "
+                f"wrote or cut it: {lost}"
             ) from error
 
 

@@ -11,15 +11,23 @@ Paths are relative to the store's root, with forward slashes. Two ways of writin
 so that machines whose clocks differ agree on it.
 """
 
+import logging
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from pyarrow.fs import FileSystem
 
+from reprocensus.errors import StoreError, UsageError
 from reprocensus.settings import Settings
+
+_log = logging.getLogger(__name__)
+#: Seconds between the clocks of this machine and of the store that are told, and that are too many.
+_CLOCK_WARN_S: Final = 60.0
+_CLOCK_MOST_S: Final = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +96,10 @@ def open_storage(uri: str, settings: Settings) -> Storage:
     """The storage behind a path or URI. Nothing is created or contacted yet.
 
     Raises:
-        UsageError: the URI's protocol is not known here.
+        UsageError: the URI is mistyped, or its protocol is not known here.
     """
+    if mistake := _mistake(uri):
+        raise UsageError(f"store {uri!r} {mistake}; say a folder, s3://bucket/prefix or another fsspec URI")
     protocol, _, rest = uri.partition("://") if "://" in uri else ("file", "", uri)
     if protocol in ("file", "local"):
         from reprocensus.storage.local import LocalStorage
@@ -100,3 +110,33 @@ def open_storage(uri: str, settings: Settings) -> Storage:
     if protocol in ("s3", "s3a"):
         return S3Storage(rest.strip("/"), settings)
     return open_remote(protocol, rest, uri)
+
+
+def check_clock(uri: str, ahead_s: float) -> None:
+    """Compares this machine's clock, so many seconds ahead of the store's, with it.
+
+    Raises:
+        StoreError: they are far apart: of what two machines record of one paper, the older would stand.
+    """
+    if abs(ahead_s) < _CLOCK_WARN_S:
+        return
+    where = "ahead of" if ahead_s > 0 else "behind"
+    words = f"this machine's clock is {abs(ahead_s):.0f} s {where} that of the store {uri}"
+    if abs(ahead_s) > _CLOCK_MOST_S:
+        raise StoreError(
+            f"{words}: what is recorded later must have the later time, so set it (by NTP, say) and run again"
+        )
+    _log.warning("%s; set it, by NTP say", words)
+
+
+def _mistake(uri: str) -> str:
+    """What is wrong with how a store is written; empty if nothing. Each would make a folder of odd name."""
+    if not uri or uri != uri.strip():
+        return "is empty, or begins or ends with a space"
+    if any(ord(character) < 32 for character in uri):
+        return "has a line break or another control character in it"
+    if re.match(r"[a-z0-9]{2,}:/(?!/)", uri):
+        return "has one slash after its protocol"
+    if re.match(r"s3a?:///*$|s3a?:///", uri):
+        return "names no bucket"
+    return ""

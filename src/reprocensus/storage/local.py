@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pyarrow.fs import FileSystem, LocalFileSystem
 from typing_extensions import override
 
 from reprocensus.errors import WriteConflictError
-from reprocensus.storage import Storage, Stored
+from reprocensus.storage import Storage, Stored, check_clock
 from reprocensus.storage.failures import store_errors
 from reprocensus.workers import alive
 
@@ -107,7 +108,7 @@ class LocalStorage(Storage):
     @override
     def prepare(self) -> None:
         with store_errors(self.uri):
-            (self.root / TEMPORARY).mkdir(parents=True, exist_ok=True)
+            check_clock(self.uri, time.time() - self._clock())
             for left in (self.root / TEMPORARY).iterdir():
                 host, pid, _ = ("", "", "", *left.name.rsplit("-", 2))[-3:]
                 if host == socket.gethostname() and pid.isdigit() and not alive(int(pid)):

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from reprocensus.errors import StoreError, UsageError, WriteConflictError
 from reprocensus.settings import Settings
-from reprocensus.storage import Storage, Stored
+from reprocensus.storage import Storage, Stored, check_clock
 from reprocensus.storage.failures import store_errors
 
 #: Longest wait for a connection, in seconds, and how often an answer that breaks off is asked for again.
@@ -205,10 +205,11 @@ class S3Storage(RemoteStorage):
 
     @override
     def prepare(self) -> None:
-        """Raises `StoreError` unless the bucket honours conditional puts."""
+        """Raises `StoreError` unless the bucket honours conditional puts and the clocks agree."""
         probe = f"tmp/probe-{uuid.uuid4().hex}"
         self.replace(probe, b"1", None)
         try:
+            check_clock(self.uri, self._ahead_s(probe))
             self.replace(probe, b"2", None)
         except WriteConflictError:
             return
@@ -218,6 +219,13 @@ class S3Storage(RemoteStorage):
             f"{self.uri} ignores conditional writes (If-None-Match), so two runs would destroy each other's "
             "tables; use AWS S3, MinIO, Ceph or another server that honours them"
         )
+
+    def _ahead_s(self, path: str) -> float:
+        """How far this machine's clock is ahead of the server's, to a second or two."""
+        bucket, _, key = self._full(path).partition("/")
+        with store_errors(self.uri):
+            head = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
+        return _seconds(datetime.now(UTC), _date(head))
 
 
 def _seconds(now: datetime, then: datetime | float) -> float:
