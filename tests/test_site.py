@@ -25,11 +25,11 @@ from reprocensus.site.build import build
 from reprocensus.site.citation import bibtex
 from reprocensus.site.corpus import Corpus
 from reprocensus.site.download import download
+from reprocensus.site.http import Application
 from reprocensus.site.names import census_key
 from reprocensus.site.options import SiteOptions
 from reprocensus.site.pages import answer, common_paths, edition_paths
 from reprocensus.site.safe import masked, plain, shown, web_url, without_paths
-from reprocensus.site.serve import application
 from reprocensus.site.texts import Passage, part_html, part_of, part_starts
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
@@ -52,7 +52,7 @@ def ask(corpus: Corpus, *paths: str, method: str = "GET") -> list[httpx.Response
     """What the server answers, redirects not followed."""
 
     async def asked() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(application(corpus))
+        transport = httpx.ASGITransport(Application(corpus))
         async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as client:
             return [await client.request(method, f"/{path}") for path in paths]
 

@@ -230,17 +230,17 @@ def _run(task: _Task) -> list[str]:
 def write_task(corpus: Corpus, output: Output, task: _Task) -> list[str]:
     """Writes the pages of some papers of an edition; returns the files' paths."""
     data = corpus.edition(task.edition)
-    papers = data.paper_ids[task.start : task.stop]
+    papers = data.hold(task.start, task.stop)
     if corpus.options.texts:
-        data.hold_texts(papers)
+        corpus.hold_texts(papers)
     written = _write(corpus, output, edition_paths(corpus, task.edition, task.start, task.stop))
-    written += evidence_paths(corpus, task.edition, papers)
+    written += evidence_paths(corpus, task.edition, [paper.paper_id for paper in papers])
     for path, paper_id in task.names:
         address = f"papers/{path}/"
         page = redirect(address, urls.paper(paper_id))
         written.append(output.write(urls.on_disk(address), page))
     if corpus.options.pdfs and not corpus.options.archive_url:
-        written += _copy_pdfs(corpus, output, data.pdfs(papers))
+        written += _copy_pdfs(corpus, output, set().union(*(paper.pdfs for paper in papers)))
     return written
 
 

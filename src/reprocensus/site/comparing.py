@@ -9,7 +9,7 @@ import polars as pl
 
 from reprocensus.audit.measures import kappa
 from reprocensus.records import Edition
-from reprocensus.site.corpus import EditionStatistics
+from reprocensus.site.edition_data import EditionStatistics
 from reprocensus.statistics import newcombe
 from reprocensus.variables import Variable
 

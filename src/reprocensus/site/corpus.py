@@ -1,17 +1,17 @@
 """What the store holds, read for pages: an edition at a time, the last few kept, read anew when replaced."""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from reprocensus.records import Edition
 from reprocensus.schemas import load_table, load_variables
 from reprocensus.site import urls
+from reprocensus.site.edition_data import EditionData, EditionStatistics, PaperRows, Row
 from reprocensus.site.facts import Facts, facts_of
 from reprocensus.site.names import PaperIndex, paper_index
 from reprocensus.site.options import SiteOptions
@@ -21,204 +21,53 @@ from reprocensus.variables import Variable
 if TYPE_CHECKING:
     from reprocensus.site.evidence import EvidenceFiles
     from reprocensus.site.search.database import SearchDatabase
+    from reprocensus.site.shelf import Shelf
 
-Row = dict[str, Any]
 #: What an edition's pages are made of. A change in one of them changes pages of that edition.
 TABLES: Final = (
     "papers", "aliases", "verdicts", "documents", "failures", "labels", "pdfs",
     "edition_scores", "venue_statistics", "corrected_statistics",
 )  # fmt: skip
-#: Documents without their texts, which are read a few at a time.
-_DOCUMENT_COLUMNS: Final = (
-    "paper_id", "pdf_sha256", "text_sha256", "page_starts", "n_pages", "extractor", "extractor_version",
-    "flags",
-)  # fmt: skip
-#: What tells one judgement from another, and what came of it.
-_JUDGEMENT: Final = (
-    "paper_id", "variable", "engine", "label", "model", "run_id", "judged_at", "recorded_at", "variable_sha",
-    "prompt_sha", "text_sha256",
-)  # fmt: skip
-#: Columns whose few values stand in many rows: kept once each.
-_REPEATED: Final = (
-    "paper_id", "variable", "label", "engine", "model", "run_id", "variable_sha", "prompt_sha", "text_sha256",
-)  # fmt: skip
 #: Bytes of frames that are kept; the rest is read again when it is asked for.
 _KEPT: Final = 200 * 2**20
-
-
-@dataclass(frozen=True)
-class EditionStatistics:
-    """What is known of an edition in sum, of one engine. Rows by variable where there is one a variable."""
-
-    edition: Edition
-    engine: str
-    engines: tuple[str, ...]
-    scores: Row
-    shares: Mapping[str, Row]
-    corrected: Mapping[str, Row]
-
-
-class EditionData:
-    """An edition's tables as read. Rows of one paper lie together, so that one paper's are found at once."""
-
-    def __init__(self, tables: Tables, statistics: EditionStatistics, version: str) -> None:
-        self.edition, self.statistics, self.version = statistics.edition, statistics, version
-        self._tables = tables
-        self.papers = tables.read("papers", self.edition).frame.sort("paper_id")
-        self.paper_ids: list[str] = self.papers["paper_id"].to_list()
-        self._texts: dict[str, str] = {}
-        self._at = {paper_id: at for at, paper_id in enumerate(self.paper_ids)}
-        self._verdicts = _Grouped(
-            tables.read("verdicts", self.edition).frame.sort("paper_id", "variable"), _REPEATED
-        )
-        self._documents = _Grouped(tables.read("documents", self.edition, _DOCUMENT_COLUMNS).frame)
-        self._failures = _Grouped(tables.read("failures", self.edition).frame)
-        self._labels = _Grouped(tables.read("labels", self.edition).frame)
-        self._aliases = _Grouped(tables.read("aliases", self.edition).frame)
-        self._earlier = _Grouped(_earlier(tables, self.edition, self._verdicts.frame))
-
-    def paper(self, paper_id: str) -> Row:
-        """The paper's row. Raises `KeyError`."""
-        return self.papers.row(self._at[paper_id], named=True)
-
-    def verdicts(self, paper_id: str) -> list[Row]:
-        """Its verdicts, of every engine."""
-        return self._verdicts.rows(paper_id)
-
-    def document(self, paper_id: str) -> Row | None:
-        """Its document without the text."""
-        found = self._documents.rows(paper_id)
-        return found[0] if found else None
-
-    def text(self, paper_id: str) -> str:
-        """The text of a paper, read from the store unless it is held."""
-        return self._texts[paper_id] if paper_id in self._texts else self._read([paper_id]).get(paper_id, "")
-
-    def hold_texts(self, paper_ids: Sequence[str]) -> None:
-        """Reads the texts of some papers at once, instead of those that were held before."""
-        self._texts = self._read(paper_ids)
-
-    def _read(self, paper_ids: Sequence[str]) -> dict[str, str]:
-        if not any(self.document(paper_id) for paper_id in paper_ids):
-            return {}
-        found = self._tables.read_documents(self.edition, paper_ids)
-        return dict(found.select("paper_id", "text").iter_rows())
-
-    def pdfs(self, paper_ids: Sequence[str]) -> set[str]:
-        """Digests of the PDFs that some papers' pages lead to."""
-        documents = (self.document(paper_id) for paper_id in paper_ids)
-        listed = (self.paper(paper_id)["pdf_sha256"] for paper_id in paper_ids)
-        return {sha for sha in listed if sha} | {d["pdf_sha256"] for d in documents if d}
-
-    def failures(self, paper_id: str) -> list[Row]:
-        """What failed with it."""
-        return self._failures.rows(paper_id)
-
-    def labels(self, paper_id: str) -> list[Row]:
-        """What people say of it."""
-        return self._labels.rows(paper_id)
-
-    def earlier(self, paper_id: str) -> list[Row]:
-        """Judgements of it that others have replaced, the latest first; columns of `_JUDGEMENT`."""
-        return self._earlier.rows(paper_id)
-
-    def aliases(self, paper_id: str) -> list[str]:
-        """Its other names."""
-        return [row["alias"] for row in self._aliases.rows(paper_id)]
-
-    @property
-    def all_failures(self) -> pl.DataFrame:
-        """The edition's failures."""
-        return self._failures.frame
-
-    @property
-    def all_verdicts(self) -> pl.DataFrame:
-        """The edition's verdicts, of every engine."""
-        return self._verdicts.frame
-
-    @cached_property
-    def addresses(self) -> dict[str, str]:
-        """paper_id by the paper's address (`urls.id_path`)."""
-        return {urls.id_path(paper_id): paper_id for paper_id in self.paper_ids}
-
-    @cached_property
-    def size(self) -> int:
-        """Bytes in memory, about."""
-        grouped = (self._verdicts, self._documents, self._failures, self._labels, self._earlier)
-        frames = [self.papers, *(group.frame for group in grouped)]
-        return int(sum(frame.estimated_size() for frame in frames)) + 400 * len(self.paper_ids)
-
-
-def _earlier(tables: Tables, edition: Edition, current: pl.DataFrame) -> pl.DataFrame:
-    """Verdicts of the journal that stand no more. A run that only took a verdict over does not count."""
-    entries = [entry for entry in tables.journal(edition) if entry.table == "verdicts"]
-    if len({entry.run_id for entry in entries}) < 2 and not any(entry.is_pack for entry in entries):
-        return current.clear().select(_JUDGEMENT)
-    every = pl.concat(tables.read_journal(entry).select(_JUDGEMENT) for entry in entries)
-    key = ["paper_id", "variable", "engine"]
-    once = every.sort("recorded_at").unique([*key, "run_id", "judged_at"], keep="last")
-    # What repeats much is kept as categories, which join with no text.
-    standing = current.select(pl.col(key).cast(pl.String), "judged_at")
-    gone = once.join(standing, on=[*key, "judged_at"], how="anti")
-    return gone.sort("paper_id", "judged_at", descending=[False, True])
-
-
-class _Grouped:
-    """A frame's rows by paper: sorted, with where each paper's start and end."""
-
-    def __init__(self, frame: pl.DataFrame, repeated: Sequence[str] = ()) -> None:
-        self.frame = frame.sort("paper_id", maintain_order=True)
-        runs = self.frame["paper_id"].rle().struct.unnest() if frame.height else None
-        self._span: dict[str, tuple[int, int]] = {}
-        start = 0
-        for length, paper_id in runs.iter_rows() if runs is not None else ():
-            self._span[paper_id] = (start, length)
-            start += length
-        self.frame = (
-            self.frame.with_columns(pl.col(*repeated).cast(pl.Categorical)) if repeated else self.frame
-        )
-
-    def rows(self, paper_id: str) -> list[Row]:
-        span = self._span.get(paper_id)
-        return self.frame.slice(*span).to_dicts() if span else []
 
 
 class Corpus:
     """A store as the site sees it. Safe to use from several threads."""
 
-    def __init__(self, tables: Tables, options: SiteOptions) -> None:
-        self.tables, self.options = tables, options
+    def __init__(self, tables: Tables, options: SiteOptions, *, kept: int = _KEPT) -> None:
+        """Looks what is there in sum. `kept`: bytes of editions' tables that stay in memory."""
+        self.tables, self.options, self._kept = tables, options, kept
         #: What makes pictures of passages and marked PDFs, and what searches, where the site has them.
         self.evidence: EvidenceFiles | None = None
         self.search: SearchDatabase | None = None
+        #: Where papers' rows lie ready, if they do. It may lag behind the tables by seconds.
+        self.shelf: Shelf | None = None
         self.variables: tuple[Variable, ...] = load_variables()
         self._guard = threading.Lock()
         self._held: OrderedDict[Edition, EditionData] = OrderedDict()
+        self._reading: defaultdict[Edition, threading.Lock] = defaultdict(threading.Lock)
         self._papers: PaperIndex | None = None
         self._facts: dict[Edition, tuple[str, Facts]] = {}
         self._versions: dict[Edition, str] | None = None
         self._runs = ""
+        self._texts: dict[str, str] = {}
+        self._shelved: frozenset[Edition] = frozenset()
+        self._all_shelved = False
         self.refresh()
 
     def held(self, edition: Edition | None) -> bool:
-        """Whether the edition's tables are in memory."""
-        return edition in self._held
-
-    def warm(self) -> None:
-        """Reads editions until memory is full of them, so that the first who asks need not wait."""
-        for edition in self.editions:
-            with self._guard:
-                full = sum(held.size for held in self._held.values()) > 0.9 * _KEPT
-            if full:
-                return
-            if not self.held(edition):
-                self.edition(edition)
+        """Whether what is said of the edition's papers is at hand, without reading tables."""
+        return edition in self._shelved or edition in self._held
 
     def renew(self) -> bool:
         """Looks whether the store changed, and forgets what is not so any more; says whether it did."""
         editions = tuple(sorted(self.tables.editions("papers")))
         versions = {edition: self.version(edition) for edition in editions}
         runs = self._runs_version()
+        if self.shelf:
+            self._shelved = frozenset(self.shelf.versions())
+            self._all_shelved = self._shelved.issuperset(editions)
         if versions == self._versions and runs == self._runs:
             return False
         self.refresh()
@@ -236,8 +85,10 @@ class Corpus:
 
     def refresh(self) -> None:
         """Reads what is there in sum: editions, statistics, runs, and which paper is where."""
-        self.editions = tuple(sorted(self.tables.editions("papers")))
-        self.statistics = self._statistics()
+        editions = tuple(sorted(self.tables.editions("papers")))
+        # Whoever sees an edition in the other thread must find its figures.
+        self.statistics = self._statistics(editions)
+        self.editions = editions
         self.runs: tuple[Row, ...] = tuple(
             self.tables.read_rows("runs").sort("started_at", descending=True).to_dicts()
         )
@@ -263,16 +114,47 @@ class Corpus:
 
     def edition(self, edition: Edition) -> EditionData:
         """An edition's tables. Raises `KeyError` where there is no such edition."""
+        statistics = self.statistics[edition]
         with self._guard:
-            if held := self._held.get(edition):
-                self._held.move_to_end(edition)
-                return held
-        data = EditionData(self.tables, self.statistics[edition], self.version(edition))
-        with self._guard:
-            self._held[edition] = data
-            while len(self._held) > 1 and sum(held.size for held in self._held.values()) > _KEPT:
-                self._held.popitem(last=False)
-        return data
+            reading = self._reading[edition]
+        # Many may ask at once; one of them reads.
+        with reading:
+            with self._guard:
+                if held := self._held.get(edition):
+                    self._held.move_to_end(edition)
+                    return held
+            data = EditionData(self.tables, statistics, self.version(edition))
+            with self._guard:
+                self._held[edition] = data
+                while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._kept:
+                    self._held.popitem(last=False)
+            return data
+
+    def paper(self, path: str) -> PaperRows | None:
+        """What is said of the paper with that address or other name, as it stands in addresses."""
+        if self.shelf:
+            ready = self.shelf.get(path) or self.shelf.named(path) or self.shelf.named(_as_name(path))
+            if ready or self._all_shelved:
+                return ready if ready and ready.edition in self.statistics else None
+        found = self.find(path)
+        return self.edition(found[0]).rows(found[1]) if found else None
+
+    def text(self, paper: PaperRows) -> str:
+        """A paper's text, read from the store unless it is held; empty where there is none."""
+        if paper.document is None:
+            return ""
+        if paper.paper_id not in self._texts:
+            return self._read_texts(paper.edition, [paper.paper_id]).get(paper.paper_id, "")
+        return self._texts[paper.paper_id]
+
+    def hold_texts(self, papers: Sequence[PaperRows]) -> None:
+        """Reads the texts of some papers of one edition at once, instead of those that were held before."""
+        wanted = [paper.paper_id for paper in papers if paper.document]
+        self._texts = self._read_texts(papers[0].edition, wanted) if wanted else {}
+
+    def _read_texts(self, edition: Edition, paper_ids: Sequence[str]) -> dict[str, str]:
+        found = self.tables.read_documents(edition, paper_ids)
+        return dict(found.select("paper_id", "text").iter_rows())
 
     def find(self, path: str) -> tuple[Edition, str] | None:
         """Edition and paper_id of the paper with that address or other name, as it stands in addresses."""
@@ -280,7 +162,7 @@ class Corpus:
         if likely in self.statistics and (paper_id := self.edition(likely).addresses.get(path)):
             return likely, paper_id
         index = self._index()
-        own = urls.id_path("/".join(map(urls.name_of, path.split("/"))))
+        own = _as_name(path)
         return (
             index.papers.get(path) or index.papers.get(own) or index.others.get(path) or index.others.get(own)
         )
@@ -312,7 +194,7 @@ class Corpus:
                 self._facts[edition] = (version, facts_of(self.tables, edition, self.variables))
         return {edition: self._facts[edition][1] for edition in self.editions}
 
-    def _statistics(self) -> dict[Edition, EditionStatistics]:
+    def _statistics(self, editions: tuple[Edition, ...]) -> dict[Edition, EditionStatistics]:
         scores = _by_edition(self.tables.scan("edition_scores"))
         shares = _by_edition(self.tables.scan("venue_statistics"))
         corrected = _by_edition(self.tables.scan("corrected_statistics"))
@@ -324,8 +206,13 @@ class Corpus:
                 shares.get(edition, []),
                 corrected.get(edition, []),
             )
-            for edition in self.editions
+            for edition in editions
         }
+
+
+def _as_name(path: str) -> str:
+    """An address spelt in another way, such as a paper_id as it is, in the way of `urls.id_path`."""
+    return urls.id_path("/".join(map(urls.name_of, path.split("/"))))
 
 
 def _by_edition(frame: pl.DataFrame) -> dict[Edition, list[Row]]:

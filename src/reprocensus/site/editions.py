@@ -4,16 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from reprocensus.site import urls
-from reprocensus.site.corpus import Corpus, EditionData
+from reprocensus.site.corpus import Corpus
+from reprocensus.site.edition_data import EditionData
 from reprocensus.site.papers import MARKS, documentation_score
 from reprocensus.site.safe import plain
 
-Row = dict[str, Any]
 #: Papers on one page of a table: as many as keep it below 100 kB.
 PAGE: Final = 100
 

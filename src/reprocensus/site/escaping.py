@@ -15,7 +15,7 @@ from reprocensus.site.safe import plain
 
 
 def harmless(value: Any) -> Markup:
-    """What is printed for a value: without what hides or reorders text, and escaped. Markup stays."""
+    """A value as it is printed: without what hides or reorders text, and escaped. Markup stays as it is."""
     if type(value) is str:
         return escape(plain(value))
     return value if type(value) is Markup else escape(value)

@@ -1,7 +1,7 @@
 """Which paper an address means: its paper_id, and what other censuses call it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,17 +32,25 @@ def paper_index(tables: Tables, editions: Sequence[Edition]) -> PaperIndex:
     for edition in editions:
         named = tables.read("papers", edition, ("paper_id", "title")).frame
         by_edition[edition] = named["paper_id"].to_list()
+        aliases: dict[str, list[str]] = {}
+        for paper_id, alias in tables.read("aliases", edition, ("paper_id", "alias")).frame.iter_rows():
+            aliases.setdefault(paper_id, []).append(alias)
         for paper_id, title in named.iter_rows():
             where = (edition, paper_id)
             papers[urls.id_path(paper_id)] = where
-            last = paper_id.rpartition("/")[2]
-            for name in {census_key(edition, title), *([last] if _KEY.search(last) else [])}:
-                others.setdefault(urls.id_path(name), []).append(where)
-        for paper_id, alias in tables.read("aliases", edition, ("paper_id", "alias")).frame.iter_rows():
-            for name in {alias, alias.rpartition("/")[2]}:
-                others.setdefault(urls.id_path(name), []).append((edition, paper_id))
+            for name in other_names(edition, paper_id, title, aliases.get(paper_id, ())):
+                others.setdefault(name, []).append(where)
     single = {name: found[0] for name, found in others.items() if len(set(found)) == 1}
     return PaperIndex(papers, single, by_edition)
+
+
+def other_names(edition: Edition, paper_id: str, title: str, aliases: Iterable[str]) -> set[str]:
+    """What else a paper may be called in an address: its key in the existing census, and its aliases."""
+    last = paper_id.rpartition("/")[2]
+    names = {census_key(edition, title), *([last] if _KEY.search(last) else [])}
+    for alias in aliases:
+        names |= {alias, alias.rpartition("/")[2]}
+    return {urls.id_path(name) for name in names}
 
 
 def census_key(edition: Edition, title: str) -> str:

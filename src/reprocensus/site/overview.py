@@ -9,7 +9,7 @@ import polars as pl
 from reprocensus.records import Edition
 from reprocensus.site import charts
 from reprocensus.site.charts import Point
-from reprocensus.site.corpus import EditionStatistics
+from reprocensus.site.edition_data import EditionStatistics
 from reprocensus.statistics import trends
 from reprocensus.variables import Variable
 

@@ -13,6 +13,7 @@ from reprocensus.site.download import WHOLE
 from reprocensus.site.editions import n_pages
 from reprocensus.site.evidence import offered
 from reprocensus.site.facts import DOWNLOADS
+from reprocensus.site.papers import shown_verdicts
 from reprocensus.site.urls import Route
 from reprocensus.site.views import (
     compare,
@@ -83,7 +84,7 @@ def edition_paths(corpus: Corpus, edition: Edition, start: int = 0, stop: int | 
             yield from (urls.download(name, edition, suffix) for suffix in FILES)
     for paper_id in data.paper_ids[start:stop]:
         yield from (urls.paper(paper_id), urls.paper_json(paper_id), urls.citation(paper_id))
-        document = data.document(paper_id) if corpus.options.texts else None
+        document = data.rows(paper_id).document if corpus.options.texts else None
         if document:
             yield from (urls.text(paper_id, part) for part in range(1, papers.n_parts(document) + 1))
 
@@ -92,9 +93,8 @@ def evidence_paths(corpus: Corpus, edition: Edition, paper_ids: Sequence[str]) -
     """Addresses of the files of some papers' evidence that the site has."""
     data = corpus.edition(edition)
     for paper_id in paper_ids:
-        found = offered(
-            corpus.evidence, paper_id, papers.shown_verdicts(data, paper_id), data.document(paper_id)
-        )
+        rows = data.rows(paper_id)
+        found = offered(corpus.evidence, paper_id, shown_verdicts(corpus, rows), rows.document)
         yield from found.pictures.values()
         yield from filter(None, [found.marked])
 

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from reprocensus.records import UNKNOWN
 from reprocensus.site import urls
-from reprocensus.site.corpus import Corpus, EditionData
+from reprocensus.site.corpus import Corpus
+from reprocensus.site.edition_data import EditionStatistics, PaperRows, Row
 from reprocensus.site.evidence import offered
 from reprocensus.site.safe import web_url, without_paths
 from reprocensus.site.texts import part_of
 from reprocensus.variables import Variable
 
-Row = dict[str, Any]
 #: Names of classes in the style sheet for the labels, by what they say for reproduction.
 MARKS: Final = {"Yes": "yes", "No": "no", UNKNOWN: "unknown", "not_applicable": "na"}
 
@@ -94,19 +94,19 @@ class PaperPage:
 
 
 @lru_cache(maxsize=8)
-def paper_page(corpus: Corpus, data: EditionData, paper_id: str) -> PaperPage:
-    """The page of a paper. Raises `KeyError` where the edition has no such paper."""
-    row, options = data.paper(paper_id), corpus.options
-    verdicts, document = data.verdicts(paper_id), data.document(paper_id)
-    engine = engine_of(data, verdicts)
+def paper_page(corpus: Corpus, rows: PaperRows) -> PaperPage:
+    """The page of a paper. Raises `KeyError` where the store has its edition no more."""
+    row, options, paper_id = rows.paper, corpus.options, rows.paper_id
+    verdicts, document = rows.verdicts, rows.document
+    engine = engine_of(corpus.statistics[rows.edition], verdicts)
     own = {v["variable"]: v for v in verdicts if v["engine"] == engine}
-    failures = tuple({**f, "message": without_paths(f["message"])} for f in data.failures(paper_id))
+    failures = tuple({**f, "message": without_paths(f["message"])} for f in rows.failures)
     archive = archive_pdf(corpus, document["pdf_sha256"] if document else row["pdf_sha256"])
     newest = max(own.values(), key=lambda v: v["judged_at"], default=None)
     evidence = offered(corpus.evidence, paper_id, list(own.values()), document)
     context = _Context(
-        corpus, paper_id, archive, document, own, verdicts, data.labels(paper_id), failures,
-        data.earlier(paper_id), evidence.pictures,
+        corpus, paper_id, archive, document, own, verdicts, rows.labels, failures,
+        rows.earlier, evidence.pictures,
     )  # fmt: skip
     return PaperPage(
         paper_id,
@@ -127,7 +127,7 @@ def paper_page(corpus: Corpus, data: EditionData, paper_id: str) -> PaperPage:
         _tokens(own.values()),
         document,
         options.report_link(paper_id),
-        tuple(data.aliases(paper_id)),
+        tuple(rows.aliases),
         evidence.marked,
     )
 
@@ -163,10 +163,16 @@ class _Context:
     pictures: Mapping[str, str]
 
 
-def engine_of(data: EditionData, verdicts: list[Row]) -> str:
+def shown_verdicts(corpus: Corpus, rows: PaperRows) -> list[Row]:
+    """The verdicts that the paper's page shows first: those of one engine."""
+    engine = engine_of(corpus.statistics[rows.edition], rows.verdicts)
+    return [row for row in rows.verdicts if row["engine"] == engine]
+
+
+def engine_of(statistics: EditionStatistics, verdicts: list[Row]) -> str:
     """The edition's engine, or the one that judged most of this paper where that did not."""
     engines = [v["engine"] for v in verdicts]
-    usual = data.statistics.engine
+    usual = statistics.engine
     return usual if usual in engines or not engines else max(sorted(set(engines)), key=engines.count)
 
 

@@ -15,15 +15,18 @@ from reprocensus.passages.workers import PassagePool
 from reprocensus.records import Edition
 from reprocensus.site import urls
 from reprocensus.site.corpus import Corpus
+from reprocensus.site.edition_data import EditionData
 from reprocensus.site.evidence import Drawn, EvidenceFiles, write_evidence
 from reprocensus.site.output import write
 from reprocensus.site.search.database import SearchDatabase
 from reprocensus.site.search.entries import entries_of
 from reprocensus.site.search.static_index import index_files
+from reprocensus.site.shelf import Shelf
 from reprocensus.site.views.evidence import paper_evidence
 
-#: Seconds after which a served site looks for editions that search does not know yet.
-_EVERY_S: Final = 60.0
+#: Seconds between two looks for editions that shelf or search do not have yet: on disk, elsewhere.
+_EVERY_S: Final = 5.0
+_EVERY_FAR_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -36,37 +39,64 @@ def evidence_served(corpus: Corpus, workers: int) -> Iterator[None]:
 
 
 @contextmanager
-def search_served(corpus: Corpus) -> Iterator[SearchDatabase]:
-    """The corpus' site can be searched: a thread fills the database and keeps it up to date."""
-    with tempfile.TemporaryDirectory(prefix="reprocensus-search-") as folder:
-        database = SearchDatabase(Path(folder) / "search.sqlite")
-        corpus.search = database
+def kept_up(corpus: Corpus) -> Iterator[Path]:
+    """The corpus' site has a shelf and can be searched; yields the folder that holds both files.
+
+    A thread fills them, papers first, and brings them up to date.
+    """
+    with tempfile.TemporaryDirectory(prefix="reprocensus-site-") as folder:
+        take_up(corpus, Path(folder))
         stop = threading.Event()
-        thread = threading.Thread(target=_keep_up, args=(corpus, database, stop), daemon=True, name="search")
+        thread = threading.Thread(target=_keep_up, args=(corpus, stop), daemon=True, name="shelf")
         thread.start()
         try:
-            yield database
+            yield Path(folder)
         finally:
-            corpus.search = None
             stop.set()
             thread.join()
+            corpus.shelf, corpus.search = None, None
 
 
-def _keep_up(corpus: Corpus, database: SearchDatabase, stop: threading.Event) -> None:
-    known: dict[Edition, str] = {}
+def take_up(corpus: Corpus, folder: Path) -> None:
+    """The corpus' site uses the shelf and the search database in that folder, of this or another process."""
+    corpus.shelf = Shelf(folder / "papers.sqlite")
+    corpus.search = SearchDatabase(folder / "search.sqlite")
+
+
+def _keep_up(corpus: Corpus, stop: threading.Event) -> None:
+    searched: dict[Edition, str] = {}
     while not stop.is_set():
         try:
-            fill(corpus, database, known, stop)
+            assert corpus.shelf and corpus.search
+            fill_shelf(corpus, corpus.shelf, stop)
+            fill(corpus, corpus.search, searched, stop)
         except ReprocensusError as error:
             # A store that cannot be reached for a while; the pages say so themselves.
-            _log.warning("search is not brought up to date: %s", error)
-        stop.wait(_EVERY_S)
+            _log.warning("the served site is not brought up to date: %s", error)
+        stop.wait(_EVERY_S if "://" not in corpus.tables.storage.uri else _EVERY_FAR_S)
+
+
+def fill_shelf(corpus: Corpus, shelf: Shelf, stop: threading.Event | None = None) -> None:
+    """Puts the editions on the shelf that it lacks or that have changed; takes away those that are gone."""
+    there = shelf.versions()
+    for edition in set(there) - set(corpus.editions):
+        shelf.remove(edition)
+    for edition in corpus.editions:
+        if stop and stop.is_set():
+            return
+        version = corpus.version(edition)
+        if there.get(edition) != version:
+            data = EditionData(corpus.tables, corpus.statistics[edition], version)
+            shelf.replace(edition, version, data.each())
 
 
 def fill(
     corpus: Corpus, database: SearchDatabase, known: dict[Edition, str], stop: threading.Event | None = None
 ) -> None:
     """Brings the database up to date. `known`: what it holds of each edition, changed in place."""
+    for edition in set(known) - set(corpus.editions):
+        database.replace(edition, ())
+        del known[edition]
     for edition in corpus.editions:
         if stop and stop.is_set():
             return
@@ -92,7 +122,7 @@ def draw(corpus: Corpus, editions: list[Edition], out: Path, *, marked: bool, wo
         files = corpus.evidence = EvidenceFiles(corpus.tables, corpus.variables, pool, out)
         for edition in editions:
             data = corpus.edition(edition)
-            papers = (paper_evidence(data, paper_id) for paper_id in data.paper_ids)
+            papers = (paper_evidence(corpus, rows) for rows in data.each())
             found = [evidence for evidence in papers if evidence]
             drawn = write_evidence(files, found, out, write, marked=marked, workers=workers)
             total.pictures += drawn.pictures

@@ -4,7 +4,8 @@ import polars as pl
 
 from reprocensus.site import charts, comparing, urls
 from reprocensus.site.answers import Found, Redirect, html
-from reprocensus.site.corpus import Corpus, Row
+from reprocensus.site.corpus import Corpus
+from reprocensus.site.edition_data import Row
 from reprocensus.site.urls import Route
 
 

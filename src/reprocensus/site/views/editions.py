@@ -5,7 +5,8 @@ from collections import Counter
 from reprocensus.records import Edition
 from reprocensus.site import charts, urls
 from reprocensus.site.answers import JSON, Answer, Found, html, known
-from reprocensus.site.corpus import Corpus, EditionStatistics, Row
+from reprocensus.site.corpus import Corpus
+from reprocensus.site.edition_data import EditionStatistics, Row
 from reprocensus.site.editions import PAGE, listed, n_pages, table_json
 from reprocensus.site.safe import without_paths
 from reprocensus.site.urls import Route

@@ -7,9 +7,9 @@ from reprocensus.records import Edition
 from reprocensus.site import charts, urls
 from reprocensus.site.answers import JSON, TEXT, Answer, Found, Redirect, html
 from reprocensus.site.citation import bibtex
-from reprocensus.site.corpus import Corpus, EditionData
+from reprocensus.site.corpus import Corpus
 from reprocensus.site.paper_json import paper_json
-from reprocensus.site.papers import PaperPage, engine_of, paper_page
+from reprocensus.site.papers import PaperPage, paper_page, shown_verdicts
 from reprocensus.site.texts import Passage, part_html, part_starts
 from reprocensus.site.urls import Route
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 def paper(corpus: Corpus, route: Route) -> Found:
     """The page. Other names of a paper lead on to it."""
-    found = corpus.find(route.args[0])
-    if found is None:
+    rows = corpus.paper(route.args[0])
+    if rows is None:
         return None
-    edition, paper_id = found
-    path = urls.paper(paper_id)
+    path, edition = urls.paper(rows.paper_id), rows.edition
     if path != f"papers/{route.args[0]}/":
         return Redirect(path)
-    data = corpus.edition(edition)
-    content = paper_page(corpus, data, paper_id)
-    scores = data.statistics.scores
+    from markupsafe import escape
+
+    content = paper_page(corpus, rows)
+    scores = corpus.statistics[edition].scores
     counts = tuple(scores["documentation_counts"] or ())
     return html(
         corpus,
@@ -38,7 +38,8 @@ def paper(corpus: Corpus, route: Route) -> Found:
         edition=edition,
         mean=scores["documentation_score"],
         histogram=_histogram(counts, content.score, edition) if any(counts) else None,
-        bibtex=_citation(corpus, edition, content),
+        # What it says of the paper is without marks and addresses already: to look again takes long.
+        bibtex=escape(_citation(corpus, edition, content)),
     )
 
 
@@ -56,43 +57,33 @@ def _citation(corpus: Corpus, edition: Edition, content: PaperPage) -> str:
     return bibtex(edition, content.row, options.title, address, content.judged_at, by + runs)
 
 
-def _found(corpus: Corpus, route: Route) -> tuple[EditionData, str] | None:
-    found = corpus.find(route.args[0])
-    return (corpus.edition(found[0]), found[1]) if found else None
-
-
 def json(corpus: Corpus, route: Route) -> Found:
     """The page's content for programs."""
-    if (found := _found(corpus, route)) is None:
-        return None
-    data, paper_id = found
-    return Answer(paper_json(data.edition, paper_page(corpus, data, paper_id)), JSON)
+    rows = corpus.paper(route.args[0])
+    return Answer(paper_json(rows.edition, paper_page(corpus, rows)), JSON) if rows else None
 
 
 def citation(corpus: Corpus, route: Route) -> Found:
     """The page's citation in BibTeX."""
-    if (found := _found(corpus, route)) is None:
-        return None
-    data, paper_id = found
-    return Answer(_citation(corpus, data.edition, paper_page(corpus, data, paper_id)).encode(), TEXT)
+    rows = corpus.paper(route.args[0])
+    return Answer(_citation(corpus, rows.edition, paper_page(corpus, rows)).encode(), TEXT) if rows else None
 
 
 def text(corpus: Corpus, route: Route) -> Found:
     """One part of the plain text."""
-    found = _found(corpus, route)
-    if found is None or not corpus.options.texts:
+    rows = corpus.paper(route.args[0])
+    if rows is None or not corpus.options.texts:
         return None
-    data, paper_id = found
-    document, part = data.document(paper_id), int(route.args[1])
+    document, part, paper_id = rows.document, int(route.args[1]), rows.paper_id
     if document is None or not 1 <= part <= n_parts(document):
         return None
-    words = data.text(paper_id)
+    words = corpus.text(rows)
     starts = document["page_starts"] or [0]
     firsts = part_starts(starts)
     orders = {v.name: v.order for v in corpus.variables}
     passages = [
         Passage(quote["start"], quote["end"], f"{row['variable']}-{number}", orders.get(row["variable"], 0))
-        for row in shown_verdicts(data, paper_id)
+        for row in shown_verdicts(corpus, rows)
         if row["text_sha256"] == document["text_sha256"]
         for number, quote in enumerate(row["quotes"], start=1)
     ]
@@ -104,9 +95,9 @@ def text(corpus: Corpus, route: Route) -> Found:
         corpus,
         "text.html.j2",
         urls.text(paper_id, part),
-        edition=data.edition,
+        edition=rows.edition,
         paper_id=paper_id,
-        title=data.paper(paper_id)["title"] or paper_id,
+        title=rows.paper["title"] or paper_id,
         document=document,
         part=part,
         places=places,
@@ -118,10 +109,3 @@ def text(corpus: Corpus, route: Route) -> Found:
 def n_parts(document: dict[str, Any]) -> int:
     """How many parts a document's text has."""
     return len(part_starts(document["page_starts"] or [0]))
-
-
-def shown_verdicts(data: EditionData, paper_id: str) -> list[dict[str, Any]]:
-    """The verdicts that the paper's page shows first: those of one engine."""
-    verdicts = data.verdicts(paper_id)
-    engine = engine_of(data, verdicts)
-    return [row for row in verdicts if row["engine"] == engine]
