@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 
 from reprocensus.plan import Judging, Plan, extract_attempt, fetch_attempt, make_plan, recheck_attempt
-from reprocensus.prompt import prompt_sha
-from reprocensus.records import Edition, Paper
+from reprocensus.prompt import DEFAULT_QUOTING, Quoting, prompt_sha
+from reprocensus.records import Edition, Paper, SectionKind
 from reprocensus.schemas import load_table, load_variables
 from reprocensus.state import EditionState
 from reprocensus.tables import frame_of
+from reprocensus.variables import TextWanted, Variable
 
 EDITION = Edition("V", 2020)
 VARIABLES = load_variables()
@@ -113,6 +114,58 @@ def test_a_changed_variable_alone_is_judged_again() -> None:
     assert asked(planned(judging=Judging(changed, "e", "m", "x1"))) == (False, False, 1)
     reworded = (VARIABLES[0].model_copy(update={"question": "Really?"}), *VARIABLES[1:])
     assert asked(planned(judging=Judging(reworded, "e", "m", "x1"))) == (False, False, 1)
+
+
+def asking(*changed: Variable, quoting: Quoting = DEFAULT_QUOTING) -> Judging:
+    """Judging with a language model, some variables changed."""
+    names = {v.name: v for v in changed}
+    variables = tuple(names.get(v.name, v) for v in VARIABLES)
+    return Judging(variables, "e", "m", "x1", quoting, reads_rules=False)
+
+
+def asked_rows(whole_file: bool = False, quoting: Quoting = DEFAULT_QUOTING) -> list[dict[str, Any]]:
+    """A language model's verdicts; `whole_file`: as stores had them once."""
+    return [
+        {**row, "variable_sha": v.sha_for(reads_rules=whole_file), "prompt_sha": prompt_sha(v, quoting)}
+        for row, v in zip(verdict_rows(), VARIABLES, strict=True)
+    ]
+
+
+def test_better_rules_make_the_rules_judge_again_and_no_model() -> None:
+    reruled = VARIABLES[0].model_copy(update={"sha": "new"})
+    rules = Judging((reruled, *VARIABLES[1:]), "e", "m", "x1")
+    assert asked(planned(judging=rules)) == (False, False, 1)
+    assert not planned(verdicts=asked_rows(), judging=asking(reruled)).anything
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"question": "Really?"},
+        {"labels": ("Yes", "No", "Maybe"), "criteria": {"Yes": "a", "No": "b", "Maybe": "c"}},
+        {"criteria": {**VARIABLES[2].criteria, "No": "Otherwise."}},
+        {"text": TextWanted(pages=2)},
+        {"text": TextWanted(sections=(SectionKind.ABSTRACT,))},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_model_is_asked_again_about_whatever_it_reads(change: dict[str, Any]) -> None:
+    changed = VARIABLES[2].model_copy(update=change)
+    assert asked(planned(verdicts=asked_rows(), judging=asking(changed))) == (False, False, 1)
+
+
+def test_a_models_verdicts_of_an_older_store_stand_until_their_file_changes() -> None:
+    assert not planned(verdicts=asked_rows(whole_file=True), judging=asking()).anything
+    reruled = VARIABLES[0].model_copy(update={"sha": "new"})
+    assert asked(planned(verdicts=asked_rows(whole_file=True), judging=asking(reruled))) == (False, False, 1)
+    failed = [failure_row("judge", asking().keys("TEXT", v)[1], variable=v.name) for v in VARIABLES]
+    assert not planned(verdicts=[], failures=failed, judging=asking()).anything
+
+
+def test_another_way_of_quoting_is_another_judgement_and_is_not_made_twice() -> None:
+    text = asking(quoting=Quoting.TEXT)
+    assert asked(planned(verdicts=asked_rows(), judging=text)) == (False, False, ALL)
+    assert not planned(verdicts=asked_rows(quoting=Quoting.TEXT), judging=text).anything
 
 
 def test_what_the_source_says_anew_is_recorded_without_reading_anything() -> None:

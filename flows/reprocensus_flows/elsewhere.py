@@ -21,9 +21,10 @@ from reprocensus.outcome import ShardReport
 from reprocensus.plan import Judging, Shard
 from reprocensus.request import RunRequest
 from reprocensus.settings import Settings, load_settings
-from reprocensus.shard import Workshop, process_shard
+from reprocensus.shard import process_shard
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
+from reprocensus.workshop import Workshop
 from reprocensus_flows.limits import PrefectLimiter
 
 

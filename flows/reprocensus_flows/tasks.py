@@ -23,8 +23,9 @@ from reprocensus.plan import Shard
 from reprocensus.publish import publish
 from reprocensus.records import Edition
 from reprocensus.settings import Settings
-from reprocensus.shard import Workshop, process_shard
+from reprocensus.shard import process_shard
 from reprocensus.tables import Tables
+from reprocensus.workshop import Workshop
 from reprocensus_flows.elsewhere import Done
 
 #: Of a store's failures, those that waiting does not mend.

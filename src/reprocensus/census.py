@@ -25,13 +25,13 @@ from reprocensus.request import RunRequest
 from reprocensus.runs import Run, mark_interrupted, new_run_id
 from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings
-from reprocensus.shard import Workshop
 from reprocensus.sources import Gathered, SourceOptions, gather
 from reprocensus.sources.history import History
 from reprocensus.sources.online import OnlinePages
 from reprocensus.state import EditionState, read_state
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
+from reprocensus.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
     variables = load_variables(request.variables)
     engine = create_engine(request.engine, settings)
     _check_model(engine, request.model)
-    judging = Judging(variables, engine.name, engine.model, extractor_version(), engine.quoting)
+    judging = Judging.of(engine, variables, extractor_version())
     tables = Tables(open_storage(request.store, settings))
     with OnlinePages(settings) as pages:
         options = SourceOptions(

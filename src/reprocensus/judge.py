@@ -1,7 +1,10 @@
 """Turns an engine's answers into verdicts: checks labels, verifies quotes, keeps failures apart."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -34,32 +37,75 @@ class Judged:
 
 async def judge(
     engine: Engine,
-    asked: Sequence[tuple[Document, Sequence[Variable]]],
+    asked: Iterable[tuple[Document, Sequence[Variable]]],
     run_id: str,
     take: Callable[[Judged], None],
 ) -> None:
     """Judges each document on its variables, some papers side by side, and hands over what comes of each.
 
-    `take` is called in the caller's thread. Never raises for a paper's sake.
+    `asked` is read in a thread of its own, while papers are judged, and no further than the engine has room:
+    whatever makes the documents stands still while the engine does. `take` is called in the caller's thread.
+    Never raises for a paper's sake; raises what reading raises.
     """
-    slots = asyncio.Semaphore(engine.papers_in_flight)
+    loop, context, documents = asyncio.get_running_loop(), copy_context(), iter(asked)
+    slots = asyncio.Semaphore(engine.papers_waiting)
+
+    def read() -> tuple[Document, Sequence[Variable]] | None:
+        return next(documents, None)
 
     async def one(document: Document, variables: Sequence[Variable]) -> None:
-        async with slots:
-            answers = await _ask(engine, document, variables)
+        slot = _Slot(slots, loop)
+        try:
+            answers = await _ask(engine, document, variables, slot.free)
+        finally:
+            slot.free()
         evidence = Evidence(document)
         for variable in variables:
             outcome = _outcome(engine, evidence, variable, answers.get(variable.name), run_id)
             take(Judged(document, variable, outcome))
 
-    await asyncio.gather(*(one(document, variables) for document, variables in asked))
+    reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+    try:
+        async with asyncio.TaskGroup() as papers:
+            while True:
+                await slots.acquire()
+                following = await loop.run_in_executor(reader, context.run, read)
+                if following is None:
+                    break
+                papers.create_task(one(*following))
+    except BaseExceptionGroup as errors:
+        # Who cannot be asked any more fails every paper under way alike.
+        raise errors.exceptions[0] from None
+    finally:
+        reader.shutdown()
+        if isinstance(documents, Generator):
+            documents.close()
+
+
+class _Slot:
+    """A paper's place among those that the engine has not begun with. Given back once, from any thread."""
+
+    def __init__(self, slots: asyncio.Semaphore, loop: asyncio.AbstractEventLoop) -> None:
+        self._slots = slots
+        self._loop = loop
+        self._held = True
+
+    def free(self) -> None:
+        # Whoever stops the run closes the loop, maybe while the engine begins with a paper.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._free)
+
+    def _free(self) -> None:
+        if self._held:
+            self._held = False
+            self._slots.release()
 
 
 async def _ask(
-    engine: Engine, document: Document, variables: Sequence[Variable]
+    engine: Engine, document: Document, variables: Sequence[Variable], begun: Callable[[], None]
 ) -> Mapping[str, Answer | JudgeError]:
     try:
-        return await engine.ask(document, variables)
+        return await engine.ask(document, variables, begun)
     except (EngineError, EngineLostError, EngineStoppedError):
         # No fault of this paper's: nobody can be asked any more.
         raise
@@ -96,18 +142,20 @@ def to_verdict(
     document = evidence.document
     quotes, missing = evidence.verify(answer)
     label, rationale, review = answer.label, answer.rationale, missing > 0
+    confidence = answer.confidence
     if not quotes and label not in ("No", *COMMON_LABELS) and (missing or variable.labels == ("Yes", "No")):
         rationale = f"{engine.name} said {label}, but no quote of it stands in the paper. {rationale}".strip()
-        label, review = UNKNOWN, True
+        # What it was sure of is not what the verdict says.
+        label, review, confidence = UNKNOWN, True, None
     return Verdict(
         paper_id=document.paper_id,
         variable=variable.name,
         label=label,
         quotes=quotes,
         rationale=rationale,
-        confidence=answer.confidence,
+        confidence=confidence,
         needs_review=review,
-        variable_sha=variable.sha,
+        variable_sha=variable.sha_for(reads_rules=engine.reads_rules),
         prompt_sha=prompt_sha(variable, engine.quoting),
         text_sha256=document.text_sha256,
         engine=engine.name,

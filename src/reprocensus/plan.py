@@ -10,10 +10,11 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
+from reprocensus.engines import Engine
 from reprocensus.fetch.locations import host_of, is_url, public
 from reprocensus.keys import verdict_key
 from reprocensus.prompt import DEFAULT_QUOTING, Quoting, prompt_sha
@@ -25,24 +26,42 @@ from reprocensus.variables import Variable
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """With what a run judges. `extractor_version` belongs to it because a text depends on it."""
+    """With what a run judges. `extractor_version` belongs to it because a text depends on it.
+
+    `reads_rules`: the engine reads a variable's rules, so that a verdict depends on them.
+    """
 
     variables: tuple[Variable, ...]
     engine: str
     model: str
     extractor_version: str
     quoting: Quoting = DEFAULT_QUOTING
+    reads_rules: bool = True
+
+    @classmethod
+    def of(cls, engine: Engine, variables: tuple[Variable, ...], extractor_version: str) -> Self:
+        """Judging with an engine as it is set up."""
+        return cls(
+            variables, engine.name, engine.model, extractor_version, engine.quoting, engine.reads_rules
+        )
 
     def key(self, text_sha256: str, variable: Variable) -> str:
         """The verdict's key: same key, same judgement."""
-        return verdict_key(
-            text_sha256,
-            variable.name,
-            variable.sha,
-            prompt_sha(variable, self.quoting),
-            self.engine,
-            self.model,
+        return self.keys(text_sha256, variable)[0]
+
+    def keys(self, text_sha256: str, variable: Variable) -> tuple[str, ...]:
+        """The verdict's key, and those that the same judgement may stand under in an older store."""
+        prompt = prompt_sha(variable, self.quoting)
+        return tuple(
+            verdict_key(text_sha256, variable.name, sha, prompt, self.engine, self.model)
+            for sha in self.variable_shas(variable)
         )
+
+    def variable_shas(self, variable: Variable) -> tuple[str, ...]:
+        """The digest of what the engine reads of the variable, and those that older stores have instead."""
+        # Once every verdict had the digest of the whole file, rules and all. It says more than is needed.
+        sha = variable.sha_for(reads_rules=self.reads_rules)
+        return tuple(dict.fromkeys((sha, variable.sha)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +248,9 @@ def _repeated(verdicts: pl.DataFrame, judging: Judging) -> set[tuple[str, str, s
     """Paper, text and variable of the verdicts that were made as this judging would make them."""
     same = pl.DataFrame(
         [
-            (v.name, v.sha, prompt_sha(v, judging.quoting), judging.engine, judging.model)
+            (v.name, sha, prompt_sha(v, judging.quoting), judging.engine, judging.model)
             for v in judging.variables
+            for sha in judging.variable_shas(v)
         ],
         schema={column: pl.String for column in VERDICT_KEY if column != "text_sha256"},
         orient="row",
@@ -301,7 +321,8 @@ class _Decision:
         for variable in self.judging.variables:
             if (paper.paper_id, text, variable.name) in known.verdicts:
                 continue
-            if not failures or not self._waits(failures, "judge", self.judging.key(text, variable)):
+            keys = self.judging.keys(text, variable) if failures else ()
+            if not any(self._waits(failures, "judge", key) for key in keys):
                 missing.append(variable.name)
         return Held(str(document["pdf_sha256"]), text, tuple(missing))
 

@@ -17,16 +17,16 @@ from reprocensus.engines import create_engine
 from reprocensus.errors import UsageError
 from reprocensus.extract.version import extractor_version
 from reprocensus.judge import Judged, judge
-from reprocensus.keys import digest
+from reprocensus.keys import digest, verdict_key
 from reprocensus.outcome import ShardReport
 from reprocensus.plan import Judging
-from reprocensus.prompt import prompt_sha
 from reprocensus.records import Document, Edition, Verdict
 from reprocensus.request import RunRequest
 from reprocensus.rows import document_of
 from reprocensus.runs import Run, new_run_id
 from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings
+from reprocensus.state import VERDICT_KEY
 from reprocensus.statistics.intervals import wilson_of
 from reprocensus.tables import Tables
 from reprocensus.variables import Variable
@@ -85,9 +85,9 @@ def repeat(tables: Tables, run_id: str, sample: float, seed: int, settings: Sett
         )
     variables = {v.name: v for v in load_variables()}
     papers = _drawn(_verdicts(tables, run_id), run_id, sample, seed)
-    asked, changed = _asked(tables, papers, variables, engine)
     every = tuple(variables.values())
-    judging = Judging(every, engine.name, engine.model, extractor_version(), engine.quoting)
+    judging = Judging.of(engine, every, extractor_version())
+    asked, changed = _asked(tables, papers, variables, judging)
     run = Run(new_run_id(), request, judging, {"repeats": run_id, "sample": sample, "seed": seed})
     report, judged = ShardReport(), list[Judged]()
     run.save(tables, "running")
@@ -142,7 +142,7 @@ def _drawn(papers: Papers, run_id: str, sample: float, seed: int) -> Papers:
 
 
 def _asked(
-    tables: Tables, papers: Papers, variables: Mapping[str, Variable], engine: Any
+    tables: Tables, papers: Papers, variables: Mapping[str, Variable], judging: Judging
 ) -> tuple[list[tuple[Document, Sequence[Variable]]], int]:
     """What to ask, and how many verdicts cannot be made again, because something they rest on has changed."""
     asked: list[tuple[Document, Sequence[Variable]]] = []
@@ -158,7 +158,7 @@ def _asked(
                 for variable, row in first.items()
                 if document
                 and variable in variables
-                and _rests_on(row, document, variables[variable], engine)
+                and _rests_on(row, document, variables[variable], judging)
             ]
             changed += len(first) - len(same)
             if document and same:
@@ -166,9 +166,9 @@ def _asked(
     return asked, changed
 
 
-def _rests_on(row: Row, document: Document, variable: Variable, engine: Any) -> bool:
-    now = (document.text_sha256, variable.sha, prompt_sha(variable, engine.quoting))
-    return (row["text_sha256"], row["variable_sha"], row["prompt_sha"]) == now
+def _rests_on(row: Row, document: Document, variable: Variable, judging: Judging) -> bool:
+    key = verdict_key(*(row[column] for column in VERDICT_KEY))
+    return key in judging.keys(document.text_sha256, variable)
 
 
 def _found(

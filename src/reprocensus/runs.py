@@ -63,7 +63,7 @@ class Run:
             "prompts": [
                 {
                     "variable": v.name,
-                    "variable_sha": v.sha,
+                    "variable_sha": self.judging.variable_shas(v)[0],
                     "prompt_sha": prompt_sha(v, self.judging.quoting),
                     "prompt": system(self.judging.quoting),
                     "question": question(v, self.judging.quoting),

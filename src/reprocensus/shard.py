@@ -1,270 +1,215 @@
 """The way of a shard of papers through fetch, extract and judge.
 
-What is fetched and extracted is journaled from time to time and at the end of the two, and so are verdicts.
-Whatever was journaled is not done again if the run is killed after it.
+A paper goes to the engine as soon as it is read, and the next is read when the engine has room for it: one
+thread reads, another judges (`judge.py`), and `ledger.py` journals what both come to. Whatever was journaled
+is not done again if the run is killed after it.
 """
 
 import asyncio
-import logging
-from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from math import inf
 from time import monotonic
 
 import polars as pl
 
-from reprocensus.engines import Engine
-from reprocensus.errors import FetchError, PaperError, ShardTimeoutError
-from reprocensus.extract.workers import ExtractPool
-from reprocensus.fetch.fetcher import Fetched, Fetcher, Unchanged, Want
+from reprocensus.errors import FetchError, PaperError, ShardTimeoutError, StoreError
+from reprocensus.fetch.fetcher import Unchanged, Want
 from reprocensus.fetch.locations import stamp_of
-from reprocensus.judge import Judged, judge
-from reprocensus.keys import verdict_key
-from reprocensus.outcome import Progress, ShardReport
-from reprocensus.plan import Judging, Shard, Work, extract_attempt, fetch_attempt, recheck_attempt
-from reprocensus.records import Document, Failure, Seen, Stage, Verdict
-from reprocensus.rows import (
-    Row,
-    document_of,
-    document_row,
-    failure_row,
-    new_document,
-    paper_row,
-    pdf_row,
-    verdict_row,
-)
-from reprocensus.state import VERDICT_KEY
-from reprocensus.tables import Tables
+from reprocensus.judge import judge
+from reprocensus.ledger import Ledger
+from reprocensus.outcome import ShardReport
+from reprocensus.plan import Shard, Work, extract_attempt, fetch_attempt, recheck_attempt
+from reprocensus.records import Document
+from reprocensus.rows import document_of, new_document
+from reprocensus.takeover import Earlier
+from reprocensus.variables import Variable
+from reprocensus.workshop import Workshop
 
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """What a run's shards share: the store, the workers, the engine."""
-
-    tables: Tables
-    fetcher: Fetcher
-    extractors: ExtractPool
-    engine: Engine
-    judging: Judging
-    run_id: str
-    progress: Progress
-    journal_interval_s: float = 120
-    #: Longest time that a shard may take, in seconds; 0: no limit.
-    shard_timeout_s: float = 0
-
-
-class _ShardRun:
-    """One shard on its way."""
-
-    def __init__(self, shard: Shard, shop: Workshop) -> None:
-        self.shard = shard
-        self.shop = shop
-        self.report = ShardReport()
-        self.works = {work.paper.paper_id: work for work in shard.works}
-        self.every_variable = tuple(v.name for v in shop.judging.variables)
-        #: Digest and stamp of the PDFs in hand, by paper.
-        self.pdfs: dict[str, tuple[str, str | None]] = {}
-        self.documents: dict[str, Document] = {}
-        self.to_judge: dict[str, tuple[str, ...]] = {}
-        self.verdicts: list[Verdict] = []
-        self.failures: list[Failure] = []
-        self.checked: list[tuple[str, Seen]] = []
-        self.started_at = datetime.now(UTC)
-        self.ids_to_save: dict[str, None] = {w.paper.paper_id: None for w in shard.works if w.record}
-        self.documents_to_save: list[Document] = []
-        self.parts = 0
-        self.saved_at = monotonic()
-        self.ends_at = monotonic() + shop.shard_timeout_s if shop.shard_timeout_s else inf
-
-    def left_s(self) -> float | None:
-        """Seconds that are left of the shard's time; None if it has no limit.
-
-        Raises:
-            ShardTimeoutError: none are.
-        """
-        left = self.ends_at - monotonic()
-        if left <= 0:
-            raise ShardTimeoutError(
-                f"{self.shard.edition}, shard {self.shard.name}: it took longer "
-                f"than the {self.shop.shard_timeout_s:g} s of REPROCENSUS_SHARD_TIMEOUT_S; what was done "
-                "stands, the next run does the rest"
-            )
-        return None if left == inf else left
-
-    def count(self, stage: str, outcome: str, n: int = 1) -> None:
-        self.report.counts[stage, outcome] += n
-        self.shop.progress(stage, outcome, n)
-
-    def fail(self, work: Work, error: PaperError, attempted: str, variable: str | None = None) -> None:
-        tries = 1 + work.attempts.get(attempted, 0)
-        about = {
-            "run_id": self.shop.run_id,
-            "paper_id": work.paper.paper_id,
-            "edition": str(self.shard.edition),
-            "shard": self.shard.name,
-            "stage": str(error.stage),
-            "kind": error.kind,
-            "variable": variable,
-            "attempts": tries,
-            "transient": error.transient,
-        }
-        _log.warning(
-            "%s failed to %s: %s: %s", work.paper.paper_id, error.stage, error.kind, error, extra=about
-        )
-        self.failures.append(
-            Failure(
-                stage=Stage(error.stage),
-                paper_id=work.paper.paper_id,
-                kind=error.kind,
-                transient=error.transient,
-                message=str(error),
-                attempted=attempted,
-                run_id=self.shop.run_id,
-                failed_at=datetime.now(UTC),
-                variable=variable,
-                engine=self.shop.judging.engine if variable else None,
-                attempts=tries,
-                retry_at=error.retry_at if isinstance(error, FetchError) else None,
-            )
-        )
-        self.count(error.stage, "failed")
-        if error.kind != "rate_limited":
-            # A host that was too busy to be asked says nothing about the paper.
-            self.report.failed_papers.add(work.paper.paper_id)
-
-    def have(self, work: Work, fetched: Fetched) -> None:
-        """Takes a fetched PDF in hand."""
-        name, sha256 = work.paper.paper_id, fetched.sha256
-        now = fetched.checked_at
-        first = min((s.first_seen for s in work.seen if s.pdf_sha256 == sha256), default=now)
-        self.checked.append(
-            (
-                name,
-                Seen(
-                    sha256,
-                    work.paper.location,
-                    len(fetched.data),
-                    first,
-                    now,
-                    fetched.final_url,
-                    fetched.etag,
-                    fetched.last_modified,
-                ),
-            )
-        )
-        self.pdfs[name] = (sha256, fetched.stamp)
-        if not (work.recheck and sha256 == work.pdf_sha256):
-            self.ids_to_save[name] = None
-
-    def read(self, document: Document) -> None:
-        """Takes a new text in hand."""
-        name = document.paper_id
-        self.documents[name] = document
-        self.documents_to_save.append(document)
-        if not self.works[name].paper.title:
-            # Its row may be in the journal already, without the title that has now been read off page 1.
-            self.ids_to_save[name] = None
-
-    def save(self, table: str, rows: list[dict[str, object]], part: str = "") -> None:
-        self.shop.tables.append(table, self.shard.edition, self.shop.run_id, f"{self.shard.name}{part}", rows)
-
-    def save_failures(self, part: str) -> None:
-        self.save("failures", [failure_row(f) for f in self.failures], part)
-        self.failures = []
-
-    def save_judged(self) -> None:
-        """Journals what was judged since the last time."""
-        part, now = f"v{self.parts:03d}", datetime.now(UTC)
-        self.parts += 1
-        self.saved_at = monotonic()
-        self.save("verdicts", [verdict_row(v, now) for v in self.verdicts], part)
-        self.verdicts = []
-        self.save_failures(part)
-
-    def save_part(self, *, last: bool = False) -> None:
-        """Journals what was fetched and extracted since the last time; at last also what was only listed."""
-        part, now = f"p{self.parts:03d}", datetime.now(UTC)
-        self.parts += 1
-        self.saved_at = monotonic()
-        names = {name: None for name in self.ids_to_save if last or name in self.pdfs}
-        # A paper's row says that its PDF need not be fetched again: it comes after what came of that. A kill
-        # between two of these costs a fetch, and never a row.
-        self.save("pdfs", [pdf_row(name, seen, now) for name, seen in self.checked], part)
-        self.save("documents", [document_row(d, now) for d in self.documents_to_save], part)
-        self.save("papers", [self._paper(name, now) for name in names], part)
-        self.save_failures(part)
-        self.ids_to_save = {name: None for name in self.ids_to_save if name not in names}
-        self.checked, self.documents_to_save = [], []
-
-    def save_part_if_due(self) -> None:
-        """Journals from time to time while a slow host is fetched from, so that a kill costs little."""
-        if monotonic() - self.saved_at >= self.shop.journal_interval_s:
-            self.save_part()
-
-    def _paper(self, name: str, now: datetime) -> Row:
-        work = self.works[name]
-        document = self.documents.get(name)
-        # What was not fetched now must not look as if it had been, or it would end an earlier failure.
-        recorded_at = now if name in self.pdfs else self.started_at
-        sha256, stamp = self.pdfs.get(name, (work.pdf_sha256, stamp_of(work.paper.location)))
-        read_off = document.extracted.title if document else ""
-        title = work.paper.title or read_off or work.title or name
-        return paper_row(work.paper, title, sha256, stamp if sha256 else None, recorded_at)
+#: So many texts are read from the store at a time.
+_TEXTS = 50
+_LOOK_S = 1.0
 
 
 def process_shard(shard: Shard, shop: Workshop) -> ShardReport:
     """Fetches, extracts and judges the shard's papers as far as each needs it.
 
-    Raises only for the store's sake, because the run ends or the shard's time is up; a paper's failure is a
-    row.
+    Raises only for the store's or the engine's sake, because the run ends or the shard's time is up; a paper's
+    failure is a row.
     """
-    run = _ShardRun(shard, shop)
+    ledger = Ledger(shard, shop)
     try:
-        for name, extracted in shop.extractors.extract_all(_pdfs(run)):
-            work, sha256 = run.works[name], run.pdfs[name][0]
-            if isinstance(extracted, PaperError):
-                run.fail(work, extracted, extract_attempt(sha256, shop.judging.extractor_version))
-            else:
-                document = new_document(name, sha256, extracted)
-                run.read(document)
-                same = work.held is not None and work.held.text_sha256 == document.text_sha256
-                run.to_judge[name] = work.held.missing if work.held and same else run.every_variable
-                run.count(Stage.EXTRACT, "done")
-            run.left_s()
+        asyncio.run(_judge(ledger, shop))
     finally:
-        # Whatever ends the run, what it has fetched is not to be fetched again.
-        run.save_part(last=True)
-    _judge(run)
-    return run.report
+        # Whatever ends the run, what was done is not to be done again.
+        ledger.save(last=True)
+    return ledger.report
 
 
-def _pdfs(run: _ShardRun) -> Iterator[tuple[str, bytes]]:
-    """The PDFs to extract; fetches those that must be, and leaves out those whose text is held already."""
-    for work in run.shard.works:
-        if not work.fetch:
-            yield from _stored(run, work)
-    wants = [_want(work) for work in run.shard.works if work.fetch]
-    for want, outcome in run.shop.fetcher.fetch_all(wants):
-        work = run.works[want.paper.paper_id]
-        if isinstance(outcome, FetchError):
-            run.fail(work, outcome, _attempted(work))
-            if work.recheck:
-                yield from _stored(run, work)
-        elif isinstance(outcome, Unchanged):
-            run.count(Stage.FETCH, "unchanged")
-            run.checked.append((work.paper.paper_id, replace(outcome.seen, last_checked=outcome.checked_at)))
-            yield from _stored(run, work)
-        else:
-            run.have(work, outcome)
-            run.count(Stage.FETCH, "done")
-            if work.held and work.held.pdf_sha256 == outcome.sha256:
-                run.to_judge[work.paper.paper_id] = work.held.missing
+async def _judge(ledger: Ledger, shop: Workshop) -> None:
+    time = _Time(ledger.shard, shop.shard_timeout_s)
+    saving = asyncio.create_task(_save_now_and_then(ledger, shop.journal_interval_s))
+    judging = judge(shop.engine, _Reading(ledger, shop, time).documents(), shop.run_id, ledger.judged)
+    try:
+        await asyncio.wait_for(judging, time.left_s())
+    except TimeoutError:
+        time.left_s()
+        raise
+    finally:
+        saving.cancel()
+
+
+async def _save_now_and_then(ledger: Ledger, interval_s: float) -> None:
+    """Journals while nothing comes in, because a host or the engine is slow."""
+    while True:
+        await asyncio.sleep(max(interval_s, _LOOK_S))
+        # What could not be written is still there, and whoever writes next will say what is wrong.
+        with suppress(StoreError):
+            ledger.save_if_due()
+
+
+class _Time:
+    """What is left of a shard's time."""
+
+    def __init__(self, shard: Shard, limit_s: float) -> None:
+        self._shard = shard
+        self._limit_s = limit_s
+        self._ends_at = monotonic() + limit_s if limit_s else inf
+
+    def left_s(self) -> float | None:
+        """Seconds that are left; None if there is no limit.
+
+        Raises:
+            ShardTimeoutError: none are.
+        """
+        left = self._ends_at - monotonic()
+        if left <= 0:
+            raise ShardTimeoutError(
+                f"{self._shard.edition}, shard {self._shard.name}: it took longer than the "
+                f"{self._limit_s:g} s of REPROCENSUS_SHARD_TIMEOUT_S; what was done stands, the next run "
+                "does the rest"
+            )
+        return None if left == inf else left
+
+
+class _Reading:
+    """Gets the texts of a shard's papers. All of it runs in one thread."""
+
+    def __init__(self, ledger: Ledger, shop: Workshop, time: _Time) -> None:
+        self._ledger = ledger
+        self._time = time
+        self._shop = shop
+        self._variables = {v.name: v for v in shop.judging.variables}
+        edition = ledger.shard.edition
+        self._earlier = Earlier(shop.tables, edition, list(ledger.works), shop.judging, shop.run_id)
+        #: What to judge of texts that the store holds.
+        self._held: dict[str, tuple[str, ...]] = {}
+
+    def documents(self) -> Iterator[tuple[Document, Sequence[Variable]]]:
+        """Every document with the variables that it is to be judged on, as it comes."""
+        ledger, judging = self._ledger, self._shop.judging
+        for name, extracted in self._shop.extractors.extract_all(self._pdfs()):
+            self._time.left_s()
+            work, sha256 = ledger.works[name], ledger.pdfs[name][0]
+            if isinstance(extracted, PaperError):
+                ledger.fail(work, extracted, extract_attempt(sha256, judging.extractor_version))
+                continue
+            document = new_document(name, sha256, extracted)
+            ledger.read(document)
+            same = work.held is not None and work.held.text_sha256 == document.text_sha256
+            yield from self._left(document, work.held.missing if work.held and same else self._variables)
+            if len(self._held) >= _TEXTS:
+                yield from self._stored_texts()
+        ledger.save(last=True)
+        yield from self._stored_texts()
+
+    def _left(
+        self, document: Document, names: Iterable[str]
+    ) -> Iterator[tuple[Document, Sequence[Variable]]]:
+        """The document with those of the variables that no earlier run judged; nothing if none are left."""
+        wanted = [self._variables[name] for name in names]
+        rows = self._earlier.of(document, wanted)
+        self._ledger.take_over(rows)
+        taken = {row["variable"] for row in rows}
+        if left := [variable for variable in wanted if variable.name not in taken]:
+            yield document, left
+
+    def _stored_texts(self) -> Iterator[tuple[Document, Sequence[Variable]]]:
+        """The documents of which the store holds the text."""
+        names = list(self._held)
+        for start in range(0, len(names), _TEXTS):
+            some = names[start : start + _TEXTS]
+            for document in self._read(some):
+                yield from self._left(document, self._held.pop(document.paper_id))
+
+    def _read(self, names: list[str]) -> Iterator[Document]:
+        """The documents of some papers from the store. Raises `StoreError` if one is not there."""
+        tables, edition = self._shop.tables, self._ledger.shard.edition
+        found = {row["paper_id"]: row for row in tables.read_documents(edition, names).iter_rows(named=True)}
+        if len(found) < len(names):
+            # An earlier try at this shard has read it, and nothing was published since.
+            for entry in tables.journal(edition):
+                if entry.table == "documents" and entry.run_id == self._shop.run_id:
+                    rows = tables.read_journal(entry).filter(pl.col("paper_id").is_in(names))
+                    found |= {row["paper_id"]: row for row in rows.iter_rows(named=True)}
+        if gone := sorted(set(names) - set(found)):
+            raise StoreError(
+                f"{edition}: the store has lost the text of {', '.join(gone)} meanwhile; run the same again"
+            )
+        yield from (document_of(found[name]) for name in names)
+
+    def _pdfs(self) -> Iterator[tuple[str, bytes]]:
+        """The PDFs to extract; fetches those that must be, and leaves out those whose text is held."""
+        ledger = self._ledger
+        works = ledger.shard.works
+        for work in works:
+            if not work.fetch:
+                yield from self._stored(work)
+        for want, outcome in self._shop.fetcher.fetch_all([_want(work) for work in works if work.fetch]):
+            work = ledger.works[want.paper.paper_id]
+            if isinstance(outcome, FetchError):
+                ledger.fail(work, outcome, _attempted(work))
+                if work.recheck:
+                    yield from self._stored(work)
+            elif isinstance(outcome, Unchanged):
+                ledger.unchanged(work, outcome)
+                yield from self._stored(work)
             else:
-                yield work.paper.paper_id, outcome.data
-        run.save_part_if_due()
+                ledger.have(work, outcome)
+                if work.held and work.held.pdf_sha256 == outcome.sha256:
+                    self._hold(work, work.held.missing)
+                else:
+                    yield work.paper.paper_id, outcome.data
+            ledger.save_if_due()
+
+    def _hold(self, work: Work, variables: tuple[str, ...]) -> None:
+        if variables:
+            self._held[work.paper.paper_id] = variables
+
+    def _stored(self, work: Work) -> Iterator[tuple[str, bytes]]:
+        """The paper's PDF from the store, if its text is wanted anew."""
+        name = work.paper.paper_id
+        if not (work.extract and work.pdf_sha256):
+            self._hold(work, work.variables)
+            return
+        data = self._shop.fetcher.stored(work.pdf_sha256)
+        self._ledger.pdfs.setdefault(name, (work.pdf_sha256, stamp_of(work.paper.location)))
+        if data is None and not work.fetch:
+            data = self._fetch_again(work)
+        if data is not None:
+            self._ledger.again(work)
+            yield name, data
+
+    def _fetch_again(self, work: Work) -> bytes | None:
+        """The PDF of a paper whose object has gone from the store."""
+        try:
+            fetched = self._shop.fetcher.fetch(work.paper)
+        except FetchError as error:
+            self._ledger.pdfs.pop(work.paper.paper_id, None)
+            self._ledger.fail(work, error, _attempted(work))
+            return None
+        self._ledger.have(work, fetched)
+        return fetched.data
 
 
 def _want(work: Work) -> Want:
@@ -278,100 +223,3 @@ def _attempted(work: Work) -> str:
     if work.recheck and work.pdf_sha256:
         return recheck_attempt(location, work.pdf_sha256)
     return fetch_attempt(location, stamp_of(location))
-
-
-def _stored(run: _ShardRun, work: Work) -> Iterator[tuple[str, bytes]]:
-    """The paper's PDF from the store, if its text is wanted anew."""
-    name = work.paper.paper_id
-    if not (work.extract and work.pdf_sha256):
-        if work.variables:
-            run.to_judge[name] = work.variables
-        return
-    data = run.shop.fetcher.stored(work.pdf_sha256)
-    run.pdfs.setdefault(name, (work.pdf_sha256, stamp_of(work.paper.location)))
-    if data is None and not work.fetch:
-        data = _fetch_again(run, work)
-    if data is not None:
-        run.ids_to_save[name] = None
-        yield name, data
-
-
-def _fetch_again(run: _ShardRun, work: Work) -> bytes | None:
-    """The PDF of a paper whose object has gone from the store."""
-    try:
-        fetched = run.shop.fetcher.fetch(work.paper)
-    except FetchError as error:
-        run.pdfs.pop(work.paper.paper_id, None)
-        run.fail(work, error, _attempted(work))
-        return None
-    run.have(work, fetched)
-    run.count(Stage.FETCH, "done")
-    return fetched.data
-
-
-def _judge(run: _ShardRun) -> None:
-    shop = run.shop
-    held = [name for name, variables in run.to_judge.items() if variables and name not in run.documents]
-    if held:
-        stored = shop.tables.read_documents(run.shard.edition, held)
-        run.documents.update((row["paper_id"], document_of(row)) for row in stored.iter_rows(named=True))
-    _take_over(run)
-    variables = {v.name: v for v in shop.judging.variables}
-    asked = [
-        (run.documents[name], [variables[v] for v in names]) for name, names in run.to_judge.items() if names
-    ]
-    run.saved_at = monotonic()
-    try:
-        judging = judge(shop.engine, asked, shop.run_id, lambda judged: _take(run, judged))
-        asyncio.run(_in_time(run, judging))
-    finally:
-        # Whatever ends the run, what was judged is not to be asked again.
-        run.save_judged()
-
-
-async def _in_time(run: _ShardRun, judging: Coroutine[object, object, None]) -> None:
-    try:
-        await asyncio.wait_for(judging, run.left_s())
-    except TimeoutError:
-        run.left_s()
-        raise
-
-
-def _take(run: _ShardRun, judged: Judged) -> None:
-    """Puts an outcome where it belongs; journals from time to time, since a model takes long over a shard."""
-    run.report.use(judged.usage)
-    if isinstance(judged.outcome, Verdict):
-        run.verdicts.append(judged.outcome)
-        run.count(Stage.JUDGE, judged.outcome.label)
-    else:
-        attempted = run.shop.judging.key(judged.document.text_sha256, judged.variable)
-        run.fail(run.works[judged.document.paper_id], judged.outcome, attempted, judged.variable.name)
-    if monotonic() - run.saved_at >= run.shop.journal_interval_s:
-        run.save_judged()
-
-
-def _take_over(run: _ShardRun) -> None:
-    """Takes over what an earlier run judged with the same key and another run's verdict replaced since."""
-    judging, tables = run.shop.judging, run.shop.tables
-    variables = {v.name: v for v in judging.variables}
-    wanted = {
-        (name, judging.key(run.documents[name].text_sha256, variables[v])): v
-        for name, names in run.to_judge.items()
-        for v in names
-    }
-    papers = {name for name, _ in wanted}
-    taken: dict[tuple[str, str], dict[str, object]] = {}
-    for entry in tables.journal(run.shard.edition):
-        if entry.table != "verdicts" or entry.run_id == run.shop.run_id or not papers:
-            continue
-        rows = tables.read_journal(entry).filter(pl.col("paper_id").is_in(papers))
-        for row in rows.iter_rows(named=True):
-            key = (str(row["paper_id"]), verdict_key(*(row[column] for column in VERDICT_KEY)))
-            if key in wanted:
-                taken[key] = {**row, "recorded_at": datetime.now(UTC)}
-    for paper_id, judgement in taken:
-        gone = wanted[paper_id, judgement]
-        run.to_judge[paper_id] = tuple(v for v in run.to_judge[paper_id] if v != gone)
-    run.save("verdicts", list(taken.values()), "t")
-    if taken:
-        run.count(Stage.JUDGE, "taken_over", len(taken))

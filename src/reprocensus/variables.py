@@ -1,9 +1,11 @@
 """A reproducibility variable: what is asked of a paper, read from one TOML file in `schemas/variables/`.
 
-Pure: parses text that somebody else read. A variable's version is the digest of its file's bytes, so any
-change to a criterion or a pattern makes it another variable, and its papers are judged again.
+Pure: parses text that somebody else read. What a verdict depends on is the digest of what its engine reads:
+the file's bytes for the rules, the question and what it is asked about for a language model (`sha_for`). A
+change to either makes it another variable, and its papers are judged again.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -212,6 +214,25 @@ class Variable(_Model):
     def all_labels(self) -> tuple[str, ...]:
         """Its own labels, then those that every variable has."""
         return self.labels + COMMON_LABELS
+
+    def sha_for(self, *, reads_rules: bool) -> str:
+        """Digest of what an engine reads of it: all of its file, or what a language model is asked and shown.
+
+        So better rules make the rules judge again and no model. Ranking words are part of a model's name
+        (`LlmOptions.model_name`), since all variables' words together rank the passages of a long paper.
+        """
+        return self.sha if reads_rules else self._asked_sha
+
+    @property
+    def _asked_sha(self) -> str:
+        asked = {
+            "question": self.question,
+            "labels": self.labels,
+            "criteria": [self.criteria.get(label) for label in self.all_labels],
+            "sections": self.text.sections,
+            "pages": self.text.pages,
+        }
+        return digest(json.dumps(asked, sort_keys=True))
 
     @model_validator(mode="after")
     def _labels_agree(self) -> Self:

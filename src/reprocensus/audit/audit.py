@@ -68,7 +68,7 @@ def audit(
     by_run: dict[str, tuple[Measures, ...]] = {}
     pairs: dict[str, list[Pair]] = {variable.name: [] for variable in variables}
     for name, verdicts in runs.items():
-        mine = {variable.name: _pairs(variable, papers, verdicts) for variable in variables}
+        mine = {variable.name: pairs_of(variable, papers, verdicts) for variable in variables}
         by_run[name] = _measured(variables, mine)
         for variable, found in mine.items():
             pairs[variable] += found
@@ -103,7 +103,10 @@ def as_json(found: Audit) -> dict[str, Any]:
     }
 
 
-def _pairs(variable: Variable, papers: Sequence[tuple[str, LabelledPaper]], verdicts: Verdicts) -> list[Pair]:
+def pairs_of(
+    variable: Variable, papers: Sequence[tuple[str, LabelledPaper]], verdicts: Verdicts
+) -> list[Pair]:
+    """The labelled papers that were judged on the variable, with both labels."""
     found = []
     for paper_id, paper in papers:
         truth, verdict = paper.labels.get(variable.name), verdicts.get((paper_id, variable.name))
@@ -118,7 +121,7 @@ def _pairs(variable: Variable, papers: Sequence[tuple[str, LabelledPaper]], verd
                     paper_id, truth, said, verdict.get("confidence"),
                     paper.reasons.get(variable.name, ""), verdict.get("rationale") or "",
                     tuple((q["page"], q["text"]) for q in verdict.get("quotes") or ()),
-                    paper.weights.get(variable.name, 1.0),
+                    paper.weights.get(variable.name, 1.0), verdict.get("label_probability"),
                 )
             )  # fmt: skip
     return found

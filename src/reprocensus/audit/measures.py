@@ -22,6 +22,7 @@ class Pair:
     """One variable of one paper, labelled twice: `truth` by people, `said` by the engine audited.
 
     `weight`: how many like it the pair stands for, where labels were drawn with unequal probabilities.
+    `probability`: the label's, as a model gave it.
     """
 
     paper: str
@@ -32,6 +33,7 @@ class Pair:
     rationale: str = ""
     quotes: tuple[tuple[int, str], ...] = ()
     weight: float = 1.0
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

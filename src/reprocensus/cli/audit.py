@@ -1,6 +1,7 @@
 """The commands that measure verdicts against people's labels, and runs against each other."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from reprocensus.schemas import load_variables
 if TYPE_CHECKING:
     from reprocensus.audit.audit import Audit, Verdicts
     from reprocensus.audit.compare import Compared, Comparison
+    from reprocensus.audit.fitting import Fit
     from reprocensus.audit.measures import Measures
     from reprocensus.labels import LabelledPaper
 
@@ -38,6 +40,10 @@ def audit(
     ] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="only this engine's verdicts")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="write a report to this file")] = None,
+    fit: Annotated[
+        Path | None,
+        typer.Option("--fit", help="fit a model's confidences to the labels, into this file for CALIBRATION"),
+    ] = None,
     examples: Annotated[
         int, typer.Option("--examples", min=0, help="disagreements to print, the most confident first")
     ] = _SHOWN,
@@ -55,7 +61,9 @@ def audit(
     variables = load_variables()
     labelled = read_labels(labels, variables) if labels else None
     papers, runs = _gathered(labelled, run or [], engine, store)
-    found = make_audit(labels.name if labels else "the table labels", papers, runs, variables)
+    title = labels.name if labels else "the table labels"
+    found = make_audit(title, papers, runs, variables)
+    fitted = _fitted(fit, title, papers, runs) if fit else None
     if html:
         from reprocensus.audit.page import audit_page
 
@@ -64,9 +72,11 @@ def audit(
         except OSError as error:
             raise UsageError(f"the report cannot be written: {error}") from error
     if as_json:
-        show.print_json(audit_as_json(found))
+        show.print_json({**audit_as_json(found), "fit": asdict(fitted)["qualities"] if fitted else None})
     else:
         _print(found, examples)
+        if fitted:
+            _print_fit(fitted, str(fit))
 
 
 def compare(
@@ -88,8 +98,6 @@ def compare(
     runs = stored_runs(open_tables(store), [first, second], None)
     found = make_comparison((first, second), runs[first], runs[second], load_variables())
     if as_json:
-        from dataclasses import asdict
-
         show.print_json(asdict(found))
         return
     out = show.console()
@@ -111,6 +119,39 @@ def _gathered(
     tables = open_tables(store)
     papers = stored_people(tables) if labelled is None else matched(tables, labelled)
     return papers, stored_runs(tables, run, engine)
+
+
+def _fitted(
+    file: Path, title: str, papers: "list[tuple[str, LabelledPaper]]", runs: "Mapping[str, Verdicts]"
+) -> "Fit":
+    """Fits the confidences of the only run there is, and writes them."""
+    from reprocensus.audit.fitting import fit as make_fit
+
+    if len(runs) > 1:
+        raise UsageError("--fit takes the verdicts of one run, or those that stand: name one --run or none")
+    fitted = make_fit(title, papers, next(iter(runs.values())), load_variables())
+    try:
+        file.write_text(fitted.calibrations.model_dump_json(indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise UsageError(f"the calibration cannot be written: {error}") from error
+    return fitted
+
+
+def _print_fit(fitted: "Fit", file: str) -> None:
+    table = Table(title="Confidences fitted to the labels", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("variable", "n", "agreement", "probability", "Brier before", "after"):
+        table.add_column(name, justify="left" if name == "variable" else "right")
+    for q in fitted.qualities:
+        shares = (q.agreement, q.probability, q.brier_before, q.brier_after)
+        table.add_row(q.variable, str(q.n), *map(_share, shares))
+    show.console().print(table)
+    show.print_lines(
+        [
+            "Brier: mean squared error of confidence, after fitting on other papers than those measured on",
+            f"{file}: for {fitted.calibrations.engine} {fitted.calibrations.model}; verdicts made with "
+            f"REPROCENSUS_CALIBRATION={file} have these confidences",
+        ]
+    )
 
 
 def _print(found: "Audit", examples: int) -> None:

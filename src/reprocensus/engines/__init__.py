@@ -6,7 +6,7 @@ have `missing() -> str`: what is not installed here that it needs, and how to ge
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
@@ -38,13 +38,19 @@ class Check:
     needed: bool = True
 
 
+def nothing() -> None:
+    """Does nothing."""
+
+
 class Engine(Protocol):
     """Answers questions about papers. Used as a context manager, from several threads at once."""
 
     #: Name in tables and on the command line.
     name: str
-    #: How many papers may be asked about side by side.
-    papers_in_flight: int
+    #: How many papers may wait to be begun with, of each shard; no more are read until one is.
+    papers_waiting: int
+    #: Whether it judges by a variable's rules; else by its question alone (`Variable.sha_for`).
+    reads_rules: bool = False
     #: How it is asked to quote; of no matter to an engine that is sent no text.
     quoting: Quoting = DEFAULT_QUOTING
 
@@ -58,12 +64,13 @@ class Engine(Protocol):
     ) -> None: ...
 
     async def ask(
-        self, document: Document, variables: Sequence[Variable]
+        self, document: Document, variables: Sequence[Variable], begun: Callable[[], None] = nothing
     ) -> Mapping[str, Answer | JudgeError]:
         """The answer, or why there is none, for each variable by name.
 
-        A paper's questions come together because reading the paper is what costs. Never raises for
-        one paper's sake.
+        A paper's questions come together because reading the paper is what costs. `begun` is called, from
+        any thread, when the paper waits no longer and another may be read; an engine that never calls it
+        has `papers_waiting` papers under way at most. Never raises for one paper's sake.
 
         Raises:
             EngineError, EngineLostError, EngineStoppedError: no paper can be asked about any more.

@@ -6,12 +6,12 @@ A variable that it does not name is `unknown`. A quote of "@first" is the paper'
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from reprocensus.engines import Engine
+from reprocensus.engines import Engine, nothing
 from reprocensus.errors import EngineError, JudgeError
 from reprocensus.keys import digest
 from reprocensus.records import UNKNOWN, Answer, Claim, Document
@@ -23,7 +23,7 @@ class FakeEngine(Engine):
     """Gives the same scripted answers for every paper."""
 
     name = "fake"
-    papers_in_flight = 64
+    papers_waiting = 64
 
     def __init__(self, script: Mapping[str, Mapping[str, Any]]) -> None:
         self._script = script
@@ -38,7 +38,7 @@ class FakeEngine(Engine):
         return None
 
     async def ask(
-        self, document: Document, variables: Sequence[Variable]
+        self, document: Document, variables: Sequence[Variable], begun: Callable[[], None] = nothing
     ) -> Mapping[str, Answer | JudgeError]:
         """The scripted answers; see `Engine.ask`."""
         return {v.name: self._answer(document, v.name) for v in variables}

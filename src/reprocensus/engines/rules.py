@@ -4,15 +4,17 @@ Papers are judged in worker processes under a time limit, since patterns meet ho
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from reprocensus.engines import Engine
-from reprocensus.errors import JudgeError
+from typing_extensions import override
+
+from reprocensus.engines import Engine, nothing
+from reprocensus.errors import EngineStoppedError, JudgeError
 from reprocensus.lexical import judge_paper
 from reprocensus.records import Answer, Document
 from reprocensus.schemas import load_variables
@@ -30,15 +32,17 @@ class RulesEngine(Engine):
 
     name = "rules"
     model = f"lexical-{VERSION}"
+    reads_rules = True
 
     def __init__(self, workers: int, timeout_s: float) -> None:
-        self.papers_in_flight = 2 * workers
+        self.papers_waiting = 2 * workers
         self._workers = workers
         self._timeout_s = timeout_s
         self._exits = ExitStack()
         self._pool: WorkerPool | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._known: dict[str, Variable] = {}
+        self._stopped = False
 
     def __enter__(self) -> Self:
         self._known = {v.name: v for v in load_variables()}
@@ -52,11 +56,13 @@ class RulesEngine(Engine):
         self._exits.close()
 
     async def ask(
-        self, document: Document, variables: Sequence[Variable]
+        self, document: Document, variables: Sequence[Variable], begun: Callable[[], None] = nothing
     ) -> Mapping[str, Answer | JudgeError]:
         """The answers to the variables; see `Engine.ask`."""
         if self._pool is None:
             raise RuntimeError("the rules engine is used outside its context")
+        if self._stopped:
+            raise EngineStoppedError
         needed = self._with_gates(variables)
         call = partial(self._pool.call, judge_paper, document, needed, timeout_s=self._timeout_s)
         try:
@@ -67,6 +73,11 @@ class RulesEngine(Engine):
         except WorkerDiedError as error:
             raise JudgeError("crash", f"the rules failed twice: {error}", transient=True) from error
         return {v.name: answers[v.name] for v in variables}
+
+    @override
+    def stop(self) -> None:
+        """See `Engine.stop`: what is in hand is finished, which takes no minute."""
+        self._stopped = True
 
     def _with_gates(self, variables: Sequence[Variable]) -> list[Variable]:
         """The variables, and those that decide whether they apply."""

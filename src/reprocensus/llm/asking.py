@@ -5,12 +5,14 @@ asked for again as it was, a bounded number of times.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Final
 
 from reprocensus.calibration import Calibrations
+from reprocensus.engines import nothing
 from reprocensus.errors import EngineAwayError, JudgeError
 from reprocensus.excerpt import Excerpt, excerpt
 from reprocensus.llm.budget import TokenBudget
@@ -78,9 +80,11 @@ class Desk:
         self._salts = count()
 
     async def ask(
-        self, document: Document, variables: Sequence[Variable]
+        self, document: Document, variables: Sequence[Variable], begun: Callable[[], None] = nothing
     ) -> Mapping[str, Answer | JudgeError]:
         """The outcome for each variable by name; those that read the same text are asked together.
+
+        `begun` is called when all of its texts have room in the budget.
 
         Raises:
             EngineLostError, EngineStoppedError, EngineError: nobody can be asked any more.
@@ -88,11 +92,20 @@ class Desk:
         groups: dict[tuple[object, ...], list[Variable]] = {}
         for variable in variables:
             groups.setdefault(variable.text.what, []).append(variable)
-        found = await asyncio.gather(*(self._group(document, group) for group in groups.values()))
+        waiting = set(groups)
+
+        def entered(what: tuple[object, ...]) -> None:
+            waiting.discard(what)
+            if not waiting:
+                begun()
+
+        found = await asyncio.gather(
+            *(self._group(document, group, partial(entered, what)) for what, group in groups.items())
+        )
         return {name: outcome for outcomes in found for name, outcome in outcomes.items()}
 
     async def _group(
-        self, document: Document, variables: Sequence[Variable]
+        self, document: Document, variables: Sequence[Variable], entered: Callable[[], None]
     ) -> dict[str, Answer | JudgeError]:
         wanted = variables[0].text
         shown = await self._shown(document.extracted, wanted, variables)
@@ -101,6 +114,7 @@ class Desk:
         for _ in range(_CUTS):
             questions = [self._request(document, variable, shown) for variable in left]
             async with self.budget.room(self._reckoned(questions, shown)):
+                entered()
                 asked = zip(left, questions, strict=True)
                 outcomes = await asyncio.gather(*(self._one(document, v, r, shown) for v, r in asked))
             found |= {v.name: outcome for v, outcome in zip(left, outcomes, strict=True)}

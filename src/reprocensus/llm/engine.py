@@ -17,7 +17,7 @@ from typing import Any, Final, Self, TypeVar
 from typing_extensions import override
 
 from reprocensus.calibration import Calibrations
-from reprocensus.engines import Check, Engine, EngineDetails
+from reprocensus.engines import Check, Engine, EngineDetails, nothing
 from reprocensus.errors import EngineAwayError, EngineError, EngineStoppedError, JudgeError
 from reprocensus.excerpt import ranking_words
 from reprocensus.llm.asking import Desk
@@ -42,8 +42,8 @@ _PAUSE_S: Final = 1.0
 class LlmEngine(Engine):
     """Asks the model that `make_backend` gives access to. See `Engine`."""
 
-    #: The budget of tokens is the limit; this only bounds how many wait for it.
-    papers_in_flight = 256
+    #: The budget of tokens says how many are in flight; these wait for room in it, so that none stays free.
+    papers_waiting = 8
 
     def __init__(
         self,
@@ -104,12 +104,12 @@ class LlmEngine(Engine):
 
     @override
     async def ask(
-        self, document: Document, variables: Sequence[Variable]
+        self, document: Document, variables: Sequence[Variable], begun: Callable[[], None] = nothing
     ) -> Mapping[str, Answer | JudgeError]:
         """The answers to the variables; see `Engine.ask`."""
         if self._loop is None:
             raise RuntimeError(f"the engine {self.name} is used outside its context")
-        asked = asyncio.run_coroutine_threadsafe(self._ask(document, variables), self._loop)
+        asked = asyncio.run_coroutine_threadsafe(self._ask(document, variables, begun), self._loop)
         return await asyncio.wrap_future(asked)
 
     @override
@@ -151,6 +151,9 @@ class LlmEngine(Engine):
             "extra": dict(options.extra),
             "tries": options.tries,
             "ranking_words": list(self._words),
+            "calibration": self._calibrations.model_dump(mode="json")
+            if self._calibrations.variables
+            else None,
         }
 
     async def _look_over(self, thorough: bool) -> Sequence[Check]:
@@ -161,7 +164,8 @@ class LlmEngine(Engine):
             there = Check("reachable", True, facts.software or "it answers")
             if not thorough:
                 return [there, Check("model", True, facts.model)]
-            return [there, *[check async for check in check_backend(backend, facts, self.options)]]
+            checks = [check async for check in check_backend(backend, facts, self.options)]
+            return [there, *checks, *self._calibrated(facts)]
         except (EngineAwayError, EngineError) as error:
             return [Check("reachable", False, str(error), "start it, or say where it is: docs/engines.md")]
         finally:
@@ -194,7 +198,8 @@ class LlmEngine(Engine):
     async def _open(self) -> None:
         backend = self._backend = self._make_backend()
         facts = self._facts = await self._started(backend)
-        self._checks = tuple([check async for check in check_backend(backend, facts, self.options)])
+        checks = [check async for check in check_backend(backend, facts, self.options)]
+        self._checks = (*checks, *self._calibrated(facts))
         if failed := [check for check in self._checks if check.ok is False and check.needed]:
             raise EngineError(f"{self.name}: " + "; ".join(f"{c.found}: {c.advice}" for c in failed))
         for check in self._checks:
@@ -213,19 +218,33 @@ class LlmEngine(Engine):
         )
         self._before = await self._counters()
 
+    def _calibrated(self, facts: ServerFacts) -> list[Check]:
+        """Whether the confidences were fitted for this model. Nothing where none were."""
+        fitted, its = self._calibrations.model, self.options.model or facts.model
+        if not fitted:
+            return []
+        if self.options.revision:
+            its = f"{its}@{self.options.revision}"
+        # The name ends in a digest of what else decides; confidences are not that particular.
+        same = fitted.rpartition(" ")[0] == its
+        advice = "fit this model's with reprocensus audit --fit, or leave REPROCENSUS_CALIBRATION empty"
+        return [
+            Check("calibration", same, f"fitted for {fitted.rpartition(' ')[0]}, to judge with {its}", advice)
+        ]
+
     def _context(self) -> int:
         served = self._facts.context if self._facts else None
         return self.options.context or served or 0
 
     async def _ask(
-        self, document: Document, variables: Sequence[Variable]
+        self, document: Document, variables: Sequence[Variable], begun: Callable[[], None]
     ) -> Mapping[str, Answer | JudgeError]:
         assert self._desk is not None
         task = asyncio.current_task()
         assert task is not None
         self._asking.add(task)
         try:
-            return await self._desk.ask(document, variables)
+            return await self._desk.ask(document, variables, begun)
         except asyncio.CancelledError as error:
             if self._stopped:
                 raise EngineStoppedError from error

@@ -50,7 +50,7 @@ def answer_of(
     else:
         claims = tuple(Claim(quote) for quote in _distinct(found["quotes"]))
     probability = label_probability(reply, variable.all_labels, label)
-    return Answer(label, claims, found["rationale"].strip(), probability)
+    return Answer(label, claims, found["rationale"].strip(), label_probability=probability)
 
 
 def _object(reply: ChatReply, variable: Variable, quoting: Quoting) -> dict[str, Any]:
