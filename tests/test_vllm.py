@@ -372,6 +372,5 @@ def test_gpu_check_measures(tmp_path: Path) -> None:
         assert (row["papers"], row["requests"]) == (4, 4 * 9)
         assert row["output_tokens"] <= 20 * row["requests"]
         assert row["papers_an_hour"] == pytest.approx(3600 * 4 / row["seconds"], rel=0.01)
-        # Papers share the instructions, too, which is more than what one paper's questions can share.
-        assert row["sharable_share"] + 0.05 >= row["cached_share"] >= 0.8 * row["sharable_share"] > 0.5
+        assert row["sharable_share"] >= row["cached_share"] >= 0.8 * row["sharable_share"] > 0.5
     assert "| 4 |" in (out / "gpu-check.md").read_text("utf-8")

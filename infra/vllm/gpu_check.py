@@ -56,9 +56,10 @@ TRAINED = 32_000
 
 @dataclass(frozen=True)
 class Asked:
-    """One reply: which text it was about, and its tokens."""
+    """One reply: which paper it was about, which text of that, and its tokens."""
 
-    text: str
+    paper: str
+    text: int
     prompt: int
     cached: int
     output: int
@@ -95,8 +96,8 @@ class Tapped(VllmModel):
         """See `Backend.complete`. No two settings share a prefix, and no two copies of a paper."""
         salted = replace(request, salt=f"{self.turn}-{request.session}")
         reply = await super().complete(salted)
-        text = f"{request.session}-{_text(request.messages)}"
-        self.asked.append(Asked(text, reply.prompt_tokens, reply.cached_tokens or 0, reply.output_tokens))
+        used = reply.prompt_tokens, reply.cached_tokens or 0, reply.output_tokens
+        self.asked.append(Asked(request.session, _text(request.messages), *used))
         return reply
 
 
@@ -265,14 +266,10 @@ def summary(
     asked: Sequence[Asked], papers: int, at_once: int, seconds: float, model: Model, tflops: float | None
 ) -> Measured:
     """What the replies of one setting come to. The floor reads each text once and nothing twice."""
-    texts: dict[str, list[Asked]] = defaultdict(list)
+    by_paper: dict[str, list[Asked]] = defaultdict(list)
     for each in asked:
-        texts[each.text].append(each)
-    # What a text's questions share, as far as the cache could show; a text with one question shares nothing.
-    shared = {text: max(a.cached for a in group) if len(group) > 1 else 0 for text, group in texts.items()}
-    best = [
-        replace(a, cached=shared[a.text] if n else 0) for group in texts.values() for n, a in enumerate(group)
-    ]
+        by_paper[each.paper].append(each)
+    best = [each for group in by_paper.values() for each in _best(group)]
     prompt, cached = sum(a.prompt for a in asked), sum(a.cached for a in asked)
     floor = sum(_tflop(model, a) for a in best)
     return Measured(
@@ -290,6 +287,23 @@ def summary(
         floor_tflop=round(floor, 4),
         fraction_of_floor=round(floor / tflops / seconds, 4) if tflops else None,
     )
+
+
+def _best(paper: Sequence[Asked]) -> Iterator[Asked]:
+    """The requests about a paper with all the cache can do for them, as far as it has shown.
+
+    A text's questions share the text. Texts share the instructions before them: whichever is read first pays
+    for these, and what another's first question had from the cache is how long they are.
+    """
+    texts: dict[int, list[Asked]] = defaultdict(list)
+    for each in paper:
+        texts[each.text].append(each)
+    instructions = max(min(a.cached for a in group) for group in texts.values())
+    for number, group in enumerate(texts.values()):
+        shared = max(a.cached for a in group)
+        first, *others = group
+        yield replace(first, cached=instructions if number else 0)
+        yield from (replace(each, cached=shared) for each in others)
 
 
 def _tflop(model: Model, asked: Asked) -> float:
