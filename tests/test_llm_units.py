@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reprocensus.llm.budget import TokenBudget
 from reprocensus.llm.chat import ChatReply, Counters
 from reprocensus.llm.engine import hit_rate
-from reprocensus.llm.meter import Meter
+from reprocensus.llm.meter import Meter, Ticket
 
 REPLY = ChatReply("{}", "stop", 100, 7, 60)
 
@@ -162,7 +162,7 @@ def test_time_is_shared_by_those_under_way_and_adds_up() -> None:
     clock.now += 2
     used_b = meter.end(b, None)
     # At a dollar a second: a had four seconds for itself and half of six, b the other half and two.
-    assert (used_a.cost, used_b.cost) == (pytest.approx(7), pytest.approx(5))
+    assert [used_a.cost, used_b.cost] == pytest.approx([7, 5])
     assert (used_a.seconds, used_b.seconds) == (10, 8)
     assert meter.busy_s == 12
     assert (used_a.prompt_tokens, used_a.cached_tokens, used_a.output_tokens) == (100, 60, 7)
@@ -185,7 +185,7 @@ def test_without_a_price_there_is_no_cost() -> None:
 def test_shares_add_up_to_the_time_in_which_there_was_any(steps: list[tuple[bool, float]]) -> None:
     clock = Clock()
     meter = Meter(3600.0, clock)
-    tickets, paid = [], 0.0
+    tickets, paid = list[Ticket](), 0.0
     for begins, passed in steps:
         if begins or not tickets:
             tickets.append(meter.begin())
