@@ -108,9 +108,32 @@ def test_a_run_stores_verdicts_tokens_cost_and_what_judged(reprocensus: Command,
     assert told["gpus"] == ["Some GPU"]
     assert len(told["template_sha"]) == 64
     assert (sampling["temperature"], sampling["seed"], sampling["quoting"]) == (0.0, 0, "numbers")
+    check_what_is_told_of_its_use(reprocensus, verdicts, run)
     # What a reader opens: the prompt and the question whole, as they were sent.
     sent = {(b["messages"][0]["content"], question_of(b).strip()) for b in asked}
     assert sent == {(p["prompt"], p["question"]) for p in run["prompts"]}
+
+
+def check_what_is_told_of_its_use(reprocensus: Command, verdicts: pl.DataFrame, run: dict[str, Any]) -> None:
+    """A verdict, a paper, a run: tokens and cost of each stand where one looks for them."""
+    first = verdicts.row(0, named=True)
+    whole = ("--store", "data")
+    why = reprocensus("why", first["paper_id"], first["variable"], *whole).stdout
+    assert f"{first['prompt_tokens']:,} prompt tokens ({first['cached_tokens']:,} cached)" in why
+    assert why.rstrip().endswith(" USD")
+    used = json.loads(reprocensus("runs", run["run_id"], "--papers", "--json", *whole).stdout)
+    assert len(used) == 3
+    for name in ("prompt_tokens", "cached_tokens", "output_tokens", "cost"):
+        assert sum(row[name] for row in used) == pytest.approx(run[name])
+    assert [row["cost"] for row in used] == sorted((row["cost"] for row in used), reverse=True)
+    assert "TEST-2020/p0" in reprocensus("runs", run["run_id"], "--papers", *whole).stdout
+    told = reprocensus("runs", run["run_id"], *whole).stdout
+    assert f"tokens   {run['prompt_tokens']:,} prompt" in told
+    assert "for a paper's 9" in told
+    assert "of the tokens looked up were in the prefix cache" in told
+    assert '"gpus": ["Some GPU"]' in told
+    refused = reprocensus("runs", "--papers", *whole)
+    assert refused.returncode == 2 and "runs RUN --papers" in refused.stderr
 
 
 def test_nothing_is_asked_again_and_a_failure_is_kept(tmp_path: Path) -> None:

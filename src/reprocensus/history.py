@@ -11,6 +11,8 @@ from reprocensus.request import RunRequest
 from reprocensus.tables import Tables
 
 Row = dict[str, Any]
+#: What a verdict used.
+_USED = ("prompt_tokens", "cached_tokens", "output_tokens", "seconds", "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,33 @@ def one_run(tables: Tables, name: str) -> Row:
             f"{name!r} means {found.height} runs, such as {found['run_id'][0]}; give the whole id"
         )
     raise UsageError(f"no run {name!r} in {tables.storage.uri}; reprocensus runs lists them")
+
+
+def papers_of(tables: Tables, run_id: str) -> pl.DataFrame:
+    """What a run's verdicts used, a paper a row, the dearest first: tokens, seconds of requests, US dollars.
+
+    What failed is not in it, nor what the run took over; the run's own row has all that it used. `cost` is
+    null where no price is known.
+    """
+    parts = [
+        tables.read_run("verdicts", edition, run_id)
+        .filter(run_id=run_id)
+        .select("paper_id", *_USED, venue=pl.lit(edition.venue), year=pl.lit(edition.year))
+        for edition in tables.editions("papers")
+    ]
+    if not parts:
+        return pl.DataFrame(schema=["venue", "year", "paper_id", "verdicts", *_USED])
+    known = pl.col("cost").is_not_null().any()
+    return (
+        pl.concat(parts)
+        .group_by("venue", "year", "paper_id")
+        .agg(
+            pl.len().alias("verdicts"),
+            *(pl.col(name).sum() for name in _USED[:-1]),
+            pl.when(known).then(pl.col("cost").sum()).alias("cost"),
+        )
+        .sort("cost", "prompt_tokens", "paper_id", descending=[True, True, False], nulls_last=True)
+    )
 
 
 def failures_that_stand(

@@ -125,11 +125,8 @@ def _verdicts(tables: Tables, run_id: str) -> Papers:
     """What the run judged, from the journal, where no later run replaces it."""
     papers: Papers = {}
     for edition in tables.editions("papers"):
-        for entry in tables.journal(edition):
-            if entry.run_id == run_id and entry.table == "verdicts":
-                rows = tables.read_journal(entry).filter(run_id=run_id)
-                for row in rows.iter_rows(named=True):
-                    papers.setdefault((edition, row["paper_id"]), {})[row["variable"]] = row
+        for row in tables.read_run("verdicts", edition, run_id).filter(run_id=run_id).iter_rows(named=True):
+            papers.setdefault((edition, row["paper_id"]), {})[row["variable"]] = row
     if not papers:
         raise UsageError(f"run {run_id} made no verdicts, so there is nothing to repeat")
     return papers

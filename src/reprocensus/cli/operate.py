@@ -13,7 +13,7 @@ from rich.table import Table
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.errors import UsageError
-from reprocensus.history import Retry, failures_that_stand, one_run, recent_runs, retries
+from reprocensus.history import Retry, failures_that_stand, one_run, papers_of, recent_runs, retries
 
 #: Runs a request and returns the exit code.
 Start = Callable[[Any, bool], int]
@@ -58,11 +58,23 @@ def add_to(app: typer.Typer, start: Start) -> None:
 def runs(
     run: Annotated[str | None, typer.Argument(help="one run, by its id or how it begins or ends")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="so many, the latest first")] = 20,
+    papers: Annotated[
+        bool, typer.Option("--papers", help="of one run: what each paper used, the dearest first")
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List runs, or say all that is kept of one: what it was asked, with what it judged, what came of it."""
     tables = open_tables(store)
+    if papers:
+        if run is None:
+            raise UsageError("--papers is of one run: reprocensus runs RUN --papers")
+        used = papers_of(tables, one_run(tables, run)["run_id"])
+        if as_json:
+            print(json.dumps(used.to_dicts(), ensure_ascii=False))
+        else:
+            show.console().print(_papers_table(used.head(limit), used.height))
+        return
     if run is not None:
         row = one_run(tables, run)
         if as_json:
@@ -133,12 +145,53 @@ def _runs_table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
+def _papers_table(rows: pl.DataFrame, n: int) -> Table:
+    title = (
+        f"{n} papers" if n == rows.height else f"{rows.height} of {n} papers; --limit and --json have more"
+    )
+    table = Table("paper", title=title, box=None)
+    for name in ("verdicts", "prompt tokens", "cached", "output", "seconds", "US cents"):
+        table.add_column(name, justify="right")
+    for row in rows.iter_rows(named=True):
+        cents = "-" if row["cost"] is None else f"{100 * row['cost']:.4f}"
+        counts = (row["verdicts"], row["prompt_tokens"], row["cached_tokens"], row["output_tokens"])
+        table.add_row(row["paper_id"], *map(str, counts), f"{row['seconds']:.1f}", cents)
+    return table
+
+
+def _used_lines(row: dict[str, Any]) -> list[str]:
+    """Tokens and cost of a run and of one of its papers, and what ran the model."""
+    judged = sum(c["n"] for c in row["counts"] if c["stage"] == "judge" and c["outcome"] != "taken_over")
+    tokens = (
+        f"{row['prompt_tokens']:,} prompt ({row['cached_tokens']:,} cached), {row['output_tokens']:,} output"
+    )
+    cost = "not known" if row["cost"] is None else show.dollars(row["cost"])
+    lines = [f"tokens   {tokens}; cost {cost}"]
+    if row["prompt_tokens"] and judged:
+        each = (
+            f"{row['prompt_tokens'] / judged:,.0f} prompt, {row['output_tokens'] / judged:,.0f} output tokens"
+        )
+        per = len(row["prompts"])
+        paid = "" if row["cost"] is None else f", {show.dollars(row['cost'] / judged)}"
+        whole = (
+            "" if row["cost"] is None else f"; {show.dollars(row['cost'] / judged * per)} for a paper's {per}"
+        )
+        lines.append(f"each     {each}{paid} a verdict or failure{whole}")
+    if row["prefix_hit_rate"] is not None:
+        lines.append(
+            f"cache    {row['prefix_hit_rate']:.1%} of the tokens looked up were in the prefix cache"
+        )
+    for name in ("server", "sampling"):
+        if row[name]:
+            told = {k: v for k, v in json.loads(row[name]).items() if v not in (None, "", [], {})}
+            lines.append(f"{name:<8} {json.dumps(told, ensure_ascii=False)}")
+    return lines
+
+
 def _run_lines(row: dict[str, Any]) -> list[str]:
     asked = {k: v for k, v in json.loads(row["settings"]).items() if v not in (None, [], False, "")}
     hardware, software = json.loads(row["hardware"]), json.loads(row["software"])
     ended = f"{row['finished_at']:%Y-%m-%d %H:%M:%S}" if row["finished_at"] else "has not ended"
-    cost = "not known" if row["cost"] is None else f"{row['cost']:.2f} USD"
-    tokens = f"{row['prompt_tokens']} prompt ({row['cached_tokens']} cached), {row['output_tokens']} output"
     machine = f"{hardware.get('host')}, {hardware.get('processors')} processors"
     lines = [
         f"run {row['run_id']}: {row['status']}",
@@ -147,7 +200,7 @@ def _run_lines(row: dict[str, Any]) -> list[str]:
         f"asked    {json.dumps(asked, ensure_ascii=False)}",
         f"on       {machine}; commit {row['git_commit']}",
         f"software {', '.join(f'{name} {version}' for name, version in software.items())}",
-        f"tokens   {tokens}; cost {cost}",
+        *_used_lines(row),
     ]
     if row["message"]:
         lines.append(f"message  {row['message']}")

@@ -193,6 +193,22 @@ def failure_lines(failures: pl.DataFrame, run_id: str) -> list[str]:
     return [*lines, "to retry all of them: the same command with --retry-failed"]
 
 
+def dollars(amount: float) -> str:
+    """US dollars, with as many digits as small amounts need."""
+    return f"{amount:.2f} USD" if amount >= 0.1 or not amount else f"{amount:.3g} USD"
+
+
+def used_line(verdict: Mapping[str, Any]) -> str | None:
+    """What a verdict used; None where nobody was asked."""
+    if not verdict["prompt_tokens"]:
+        return None
+    cost = "" if verdict["cost"] is None else f", {dollars(verdict['cost'])}"
+    return (
+        f"{verdict['prompt_tokens']:,} prompt tokens ({verdict['cached_tokens']:,} cached), "
+        f"{verdict['output_tokens']:,} answered, {verdict['seconds']:.1f} s{cost}"
+    )
+
+
 def print_reason(out: Console, reason: Reason, variable: Variable) -> None:
     """A verdict with its quotes in their context."""
     verdict, paper = reason.verdict, reason.paper
@@ -216,3 +232,7 @@ def print_reason(out: Console, reason: Reason, variable: Variable) -> None:
     started = f", started {run['started_at']:%Y-%m-%d %H:%M} UTC, {run['status']}" if run else ""
     by = f"judged by {verdict['engine']} ({verdict['model']}) in run {verdict['run_id']}{started}"
     out.print(f"\n{by}", highlight=False)
+    if verdict["truncated"]:
+        out.print("[yellow]the model was shown a part of the paper: all of it is longer than its context[/]")
+    if used := used_line(verdict):
+        out.print(used, highlight=False)
