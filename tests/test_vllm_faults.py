@@ -3,6 +3,7 @@ to.
 """
 
 import asyncio
+import gc
 import json
 import threading
 import time
@@ -18,7 +19,7 @@ from reprocensus.engines.vllm import create
 from reprocensus.errors import EngineError, EngineLostError, EngineStoppedError, JudgeError
 from reprocensus.llm.engine import LlmEngine
 from reprocensus.prompt import Quoting
-from reprocensus.records import Answer, Document
+from reprocensus.records import Answer, Document, SectionKind
 from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings
 from reprocensus.variables import Variable
@@ -92,6 +93,10 @@ def test_a_good_reply_is_an_answer_with_its_quote_and_its_tokens() -> None:
         Told(raw=b'{"choices": [{"message": {"content": "{'),
         Told(raw=b"<html>welcome</html>"),
         Told(raw=b'{"choices": []}'),
+        Told(raw=b'{"choices": [{"message": {"content": "\xff\xfe"}}]}'),
+        Told(raw=b"\xff\xfe"),
+        Told(raw=b"[" * 100_000),
+        Told(raw=b'{"choices": [{"message": null}]}'),
         Told("one moment", status=500),
         Told("one moment", status=503),
         Told("slower", status=429, headers={"Retry-After": "0.1"}),
@@ -162,6 +167,90 @@ def test_a_prompt_that_is_too_long_after_all_is_cut_and_flagged() -> None:
         answer = only(ask(it, long))
         assert isinstance(answer, Answer)
         assert answer.truncated
+
+
+def test_a_server_with_less_context_than_it_tells_gets_shorter_texts_until_one_fits() -> None:
+    def short(body: Body, n: int) -> Told:
+        if len(body["messages"][-1]["content"].split()) > 700:
+            return Told("This model's maximum context length is 1024 tokens", status=400)
+        return good(body)
+
+    more = (SectionKind.BODY, "9. More", "We train a model on the data and tell how it walks. " * 2_000)
+    with chat_server(after_checks(short)) as server, engine(server) as it:
+        answer = only(ask(it, _document("long", (*RICH, more))))
+        assert isinstance(answer, Answer)
+        assert answer.truncated
+        assert server.asked < 20
+
+
+def test_a_paper_of_five_hundred_pages_is_cut_in_good_time() -> None:
+    line = "We train model {0} on the data and measure turtle {0} as it walks on. "
+    pages = [(SectionKind.BODY, f"{n} More", line.format(n) * 60) for n in range(500)]
+    huge = _document("huge", (*RICH[:-1], *pages, RICH[-1]))
+    assert len(huge.text) > 2_000_000
+    with chat_server(context=32_768) as server, engine(server, vllm_kv_tokens=1) as it:
+        began = time.process_time()
+        found = ask(it, huge, VARIABLES)
+        assert time.process_time() - began < 15
+    assert sum(isinstance(a, Answer) and a.truncated for a in found.values()) == len(VARIABLES) - 1
+    assert all(isinstance(answer, Answer) for answer in found.values())
+
+
+def test_a_log_probability_that_is_none_hurts_nobody() -> None:
+    def odd(body: Body, n: int) -> Told:
+        text = good(body).text or ""
+        return Told(
+            text,
+            logprobs=[{"token": text, "logprob": 1e300, "top_logprobs": [{"token": "a", "logprob": 9e9}]}],
+        )
+
+    with chat_server(after_checks(odd)) as server, engine(server) as it:
+        answer = only(ask(it))
+        assert isinstance(answer, Answer)
+        assert answer.label_probability is None or 0 <= answer.label_probability <= 1
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda url: url.removesuffix("/v1"), "answered 404.*mostly ends in /v1"),
+        (lambda url: f"{url}/chat/completions", "answered 404.*mostly ends in /v1"),
+        (lambda url: url.replace("http://", "http://me:sesame@"), "the key in REPROCENSUS_VLLM_KEY"),
+        (lambda url: f"{url}?key=sesame", "the key in REPROCENSUS_VLLM_KEY"),
+        (lambda url: "not a URL", "is no URL"),
+        (lambda url: "http://", "is no URL"),
+        (lambda url: url.replace("http:", "https:"), "cannot be reached"),
+    ],
+)
+def test_a_wrong_url_is_told_of_with_what_to_do_and_no_secret(
+    change: Callable[[str], str], problem: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    with chat_server() as server:
+        it = create(Settings(vllm_url=change(server.url), vllm_start_wait_s=0, vllm_key="k\n"))
+        with pytest.raises(EngineError, match=problem) as told, it:
+            pass
+    assert "sesame" not in str(told.value)
+    # The session with the server is closed whatever came of it.
+    gc.collect()
+    assert not [w for w in recwarn if issubclass(w.category, ResourceWarning)]
+
+
+def test_a_key_from_a_file_may_end_its_line_and_no_other_control_character_is_sent() -> None:
+    with chat_server() as server:
+        server.key = "sesame"
+        with engine(server, vllm_key="sesame\n"):
+            pass
+        with pytest.raises(EngineError, match="control characters"), engine(server, vllm_key="ses\name"):
+            pass
+
+
+def test_a_redirect_is_not_followed() -> None:
+    """Whoever it leads to is not told the key, nor shown papers."""
+    elsewhere = Told("gone", status=307, headers={"Location": "http://127.0.0.1:9/v1/chat/completions"})
+    with chat_server(after_checks(lambda body, n: elsewhere)) as server, engine(server) as it:
+        failed = only(ask(it))
+        assert isinstance(failed, JudgeError)
+        assert (failed.kind, "answered 307" in str(failed)) == ("bad_request", True)
 
 
 def test_one_reading_is_shared_and_every_question_comes_last() -> None:

@@ -90,7 +90,7 @@ class VllmServer:
     """A `Backend` over HTTP."""
 
     def __init__(self, settings: Settings) -> None:
-        self._base = settings.vllm_url.rstrip("/")
+        self._base = _without_secrets(settings.vllm_url).rstrip("/")
         self._root = self._base.removesuffix("/v1")
         self._settings = settings
         self._model = settings.vllm_model or ""
@@ -100,7 +100,10 @@ class VllmServer:
         """See `Backend.start`."""
         if self._http is None:
             key = self._settings.vllm_key
-            headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+            secret = key.get_secret_value().strip() if key else ""
+            if not secret.isprintable():
+                raise EngineError("REPROCENSUS_VLLM_KEY has control characters in it, which no key has")
+            headers = {"Authorization": f"Bearer {secret}"} if secret else {}
             # What is in flight is limited by the budget of tokens; connections are not limited here.
             self._http = aiohttp.ClientSession(
                 # vLLM closes connections that were idle for 5 s: one used just then looks like a lost server.
@@ -126,7 +129,7 @@ class VllmServer:
         raw = await self._call("POST", f"{self._base}/chat/completions", body, headers)
         try:
             return _reply(_COMPLETION.decode(raw))
-        except (msgspec.DecodeError, IndexError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
             shown = raw[:_SHOWN].decode("utf-8", "replace")
             message = f"the server's reply is no chat completion ({error}): {shown}"
             raise JudgeError("bad_reply", message, transient=True) from error
@@ -206,10 +209,9 @@ class VllmServer:
 
     async def _models(self) -> _Model:
         """The model to use: the one named, or the only one."""
-        raw = await self._call("GET", f"{self._base}/models", timeout_s=_LOOK_S)
         try:
-            served = _MODELS.decode(raw).data
-        except msgspec.DecodeError as error:
+            served = _MODELS.decode(await self._call("GET", f"{self._base}/models", timeout_s=_LOOK_S)).data
+        except (msgspec.DecodeError, UnicodeDecodeError, JudgeError) as error:
             message = f"{self._base}/models is not an OpenAI-compatible server's ({error})"
             raise EngineError(f"{message}; REPROCENSUS_VLLM_URL mostly ends in /v1") from error
         names = [model.id for model in served]
@@ -232,7 +234,7 @@ class VllmServer:
         return raw.decode("utf-8", "replace")
 
     async def _look(self, path: str) -> dict[str, Any] | None:
-        with suppress(JudgeError, msgspec.DecodeError):
+        with suppress(JudgeError, msgspec.DecodeError, UnicodeDecodeError):
             raw = await self._call("GET", f"{self._root}{path}", timeout_s=_LOOK_S)
             return msgspec.json.decode(raw, type=dict[str, Any])
         return None
@@ -246,7 +248,7 @@ class VllmServer:
         kwargs = self._settings.vllm_extra.get("chat_template_kwargs")
         if kwargs:
             body["chat_template_kwargs"] = kwargs
-        with suppress(JudgeError, msgspec.DecodeError):
+        with suppress(JudgeError, msgspec.DecodeError, UnicodeDecodeError):
             raw = await self._call(
                 "POST", f"{self._root}/tokenize", msgspec.json.encode(body), timeout_s=_LOOK_S
             )
@@ -265,14 +267,11 @@ class VllmServer:
         if self._http is None:
             raise RuntimeError("the server is asked before `start`")
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10) if timeout_s else None
-        options: dict[str, Any] = {"timeout": timeout} if timeout else {}
+        # A redirect is somebody else: a login page, or a host that is not to be told the key.
+        options: dict[str, Any] = {"allow_redirects": False} | ({"timeout": timeout} if timeout else {})
         try:
             async with self._http.request(method, url, data=body, headers=headers, **options) as response:
-                raw = (
-                    await response.content.read(_MOST_BYTES)
-                    if response.status != 200
-                    else await response.read()
-                )
+                raw = await _read(response)
                 status, retry_after = response.status, response.headers.get("Retry-After")
         except TimeoutError as error:
             waited = timeout_s or self._settings.vllm_timeout_s
@@ -283,9 +282,34 @@ class VllmServer:
             raise EngineError(f"{url} is no URL; see REPROCENSUS_VLLM_URL") from error
         except aiohttp.ClientError as error:
             raise EngineAwayError(f"{url} cannot be reached ({error})") from error
+        if len(raw) > _MOST_BYTES:
+            raise JudgeError(
+                "bad_reply", f"{url}: the reply has more than {_MOST_BYTES} bytes", transient=True
+            )
         if status == 200:
             return raw
         raise _refused(url, status, raw, retry_after)
+
+
+def _without_secrets(url: str) -> str:
+    """The URL. Raises `EngineError` if it carries what may be a secret: URLs are kept with runs and shown."""
+    if "@" in url or "?" in url or "#" in url:
+        raise EngineError(
+            "REPROCENSUS_VLLM_URL has a name, a password or a query in it, and it is kept with every run: "
+            "give the address alone, and the key in REPROCENSUS_VLLM_KEY"
+        )
+    return url
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body; of one that is larger than `_MOST_BYTES`, a little more than that."""
+    parts, length = list[bytes](), 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        length += len(part)
+        if length > _MOST_BYTES:
+            break
+    return b"".join(parts)
 
 
 def _refused(url: str, status: int, raw: bytes, retry_after: str | None) -> Exception:
@@ -317,8 +341,8 @@ def _reply(found: _Completion) -> ChatReply:
     return ChatReply(
         text=choice.message.content or "",
         finish_reason=choice.finish_reason or "",
-        prompt_tokens=usage.prompt_tokens,
-        output_tokens=usage.completion_tokens,
+        prompt_tokens=max(0, usage.prompt_tokens),
+        output_tokens=max(0, usage.completion_tokens),
         cached_tokens=usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None,
         tokens=tuple(
             Token(p.token, p.logprob, tuple((likely.token, likely.logprob) for likely in p.top_logprobs))

@@ -111,7 +111,7 @@ class Desk:
         shown = await self._shown(document.extracted, wanted, variables)
         found: dict[str, Answer | JudgeError] = {}
         left = list(variables)
-        for _ in range(_CUTS):
+        for cut in range(_CUTS):
             questions = [self._request(document, variable, shown) for variable in left]
             async with self.budget.room(self._reckoned(questions, shown)):
                 entered()
@@ -121,8 +121,9 @@ class Desk:
             left = [v for v in left if _too_long(found[v.name])]
             if not left:
                 break
-            # The server counts otherwise than was reckoned, or cannot be asked to count.
-            shown = self._cut(document.extracted, wanted, int(len(shown.text) * 0.75))
+            # The server counts otherwise than was reckoned, cannot be asked to count, or has less context
+            # than it tells.
+            shown = self._cut(document.extracted, wanted, int(len(shown.text) * (0.5 if cut else 0.75)))
         return found
 
     async def _shown(self, paper: Extracted, wanted: TextWanted, variables: Sequence[Variable]) -> Excerpt:

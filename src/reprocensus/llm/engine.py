@@ -263,7 +263,7 @@ class LlmEngine(Engine):
         assert self._backend is not None
         try:
             return await self._backend.counters()
-        except EngineAwayError:
+        except (EngineAwayError, EngineError):
             return None
 
     def _run(self, what: Coroutine[Any, Any, T]) -> T:
@@ -286,8 +286,10 @@ class LlmEngine(Engine):
         self._stop()
         await asyncio.gather(*self._asking, return_exceptions=True)
         if self._backend:
-            self._after = await self._counters()
-            await self._backend.close()
+            try:
+                self._after = await self._counters() if self._facts else None
+            finally:
+                await self._backend.close()
 
 
 def hit_rate(before: Counters | None, after: Counters | None) -> float | None:

@@ -153,7 +153,7 @@ def _share(token: Token, before: str, told: str, labels: tuple[str, ...]) -> flo
     if len(likely) == 1:
         return None
     towards = {
-        text: exp(logprob)
+        text: exp(min(logprob, 0.0))
         for text, logprob in likely.items()
         if text.startswith(before)
         and len(text) > len(before)
