@@ -20,7 +20,7 @@ from reprocensus.engines import EngineDetails
 from reprocensus.errors import LimitReachedError
 from reprocensus.outcome import Progress, RunOutcome, ShardReport
 from reprocensus.runs import Run
-from reprocensus.shard import Workshop
+from reprocensus.workshop import Workshop
 from reprocensus_flows.elsewhere import Done, Order, together
 from reprocensus_flows.limits import PrefectLimiter
 from reprocensus_flows.records import Recorder

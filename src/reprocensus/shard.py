@@ -34,8 +34,8 @@ _LOOK_S = 1.0
 def process_shard(shard: Shard, shop: Workshop) -> ShardReport:
     """Fetches, extracts and judges the shard's papers as far as each needs it.
 
-    Raises only for the store's or the engine's sake, because the run ends or the shard's time is up; a paper's
-    failure is a row.
+    Raises only for the store's or the engine's sake, because the run ends or the shard's time is up: a
+    paper's failure is a row.
     """
     ledger = Ledger(shard, shop)
     try:
@@ -109,13 +109,13 @@ class _Reading:
         """Every document with the variables that it is to be judged on, as it comes."""
         ledger, judging = self._ledger, self._shop.judging
         for name, extracted in self._shop.extractors.extract_all(self._pdfs()):
-            self._time.left_s()
             work, sha256 = ledger.works[name], ledger.pdfs[name][0]
             if isinstance(extracted, PaperError):
                 ledger.fail(work, extracted, extract_attempt(sha256, judging.extractor_version))
                 continue
             document = new_document(name, sha256, extracted)
             ledger.read(document)
+            self._time.left_s()
             same = work.held is not None and work.held.text_sha256 == document.text_sha256
             yield from self._left(document, work.held.missing if work.held and same else self._variables)
             if len(self._held) >= _TEXTS:
