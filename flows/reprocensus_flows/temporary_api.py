@@ -12,12 +12,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import httpx
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
+
+from reprocensus.errors import FlowError
 
 _UNUSED_SERVICES = (
     "CANCELLATION_CLEANUP",
@@ -32,30 +35,35 @@ _UNUSED_SERVICES = (
 _START_LIMIT_S = 180
 
 
-def database_url() -> str:
+def database() -> Path:
     """The SQLite file that keeps flow runs; one a Prefect version, since none reads a later one's."""
     folder = Path(os.environ.get("PREFECT_HOME") or user_cache_path("reprocensus", ensure_exists=True))
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"prefect-{version('prefect')}.db"
-    return f"sqlite+aiosqlite:///{folder / name}"
+    return folder / f"prefect-{version('prefect')}.db"
 
 
 @contextmanager
 def temporary_api() -> Iterator[str]:
-    """The URL of an API that answers. Raises `RuntimeError` if it does not start in time."""
+    """The URL of an API that answers.
+
+    Raises:
+        FlowError: it does not start, or not in time.
+    """
+    file = database()
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
     environment = {
         **os.environ,
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{file}",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_ENABLED": "false",
         "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
         "DO_NOT_TRACK": "1",
         **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _UNUSED_SERVICES},
     }
+    starting = _alone(file)
     server = subprocess.Popen(
         [sys.executable, "-m", __name__, str(listening.fileno())],
         stdin=subprocess.PIPE,
@@ -72,10 +80,21 @@ def temporary_api() -> Iterator[str]:
     drain.start()
     try:
         _wait(server, url, complaints)
+        starting.close()
         yield url
     finally:
         server.kill()
         server.wait()
+        starting.close()
+
+
+def _alone(file: Path) -> ExitStack:
+    """Waits until no other API is starting with the file: two that make its tables at once both fail."""
+    stack = ExitStack()
+    # One that takes longer than it may holds nobody up, nor does a disk without locks.
+    with suppress(Timeout, OSError, NotImplementedError):
+        stack.enter_context(FileLock(f"{file}.lock", timeout=_START_LIMIT_S))
+    return stack
 
 
 def _wait(server: "subprocess.Popen[bytes]", url: str, complaints: list[bytes]) -> None:
@@ -89,10 +108,12 @@ def _wait(server: "subprocess.Popen[bytes]", url: str, complaints: list[bytes]) 
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    said = b"".join(complaints[-5:]).decode("utf-8", "replace")
-    raise RuntimeError(
-        f"Prefect's temporary API did not start within {_START_LIMIT_S} s; set PREFECT_API_URL to a server "
-        f"that runs, or look at what it said: {said or 'nothing'}"
+    ended = server.poll() is not None
+    what = "ended as it started" if ended else f"did not start within {_START_LIMIT_S} s"
+    said = b"".join(complaints[-5:]).decode("utf-8", "replace").strip()
+    raise FlowError(
+        f"Prefect's temporary API {what}; run again, or set PREFECT_API_URL to a server that runs. It said: "
+        f"{said or 'nothing'}"
     )
 
 
