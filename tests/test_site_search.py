@@ -1,11 +1,13 @@
 """Search: words as both sides see them, the database behind `site serve`, the files of a static site."""
 
 import base64
+import gzip
 import json
 import random
 import subprocess
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,6 +120,10 @@ def decoded(packed: str) -> list[tuple[int, int]]:
     return places
 
 
+def unpacked(data: bytes) -> Any:
+    return json.loads(gzip.decompress(data))
+
+
 def test_lists_of_papers_are_packed_without_loss() -> None:
     chance = random.Random(1)
     for top in (3, 100, 60_000, 5_000_000):
@@ -129,13 +135,13 @@ def test_lists_of_papers_are_packed_without_loss() -> None:
 
 def test_the_static_index_holds_every_word_at_its_best_place() -> None:
     files = dict(index_files(ENTRIES))
-    assert list(files)[-1] == "index.json", "the rest is there before it is named"
-    about = json.loads(files["index.json"])
-    assert about["editions"] == [["ICML", 2016, 0], ["ACL", 2018, 2]]
+    assert list(files)[-1] == "index.bin", "the rest is there before it is named"
+    about = unpacked(files["index.bin"])
+    assert [edition[:3] for edition in about["editions"]] == [["ICML", 2016, 0], ["ACL", 2018, 2]]
     words: dict[str, list[tuple[int, int]]] = {}
     for name, data in files.items():
         if name.startswith("words-"):
-            first, lists = json.loads(data)
+            first, lists = unpacked(data)
             words |= {word: decoded(packed) for word, packed in zip(first, lists, strict=True)}
     assert list(words) == sorted(words)
     assert words["diffusion"] == [(0, 3), (1, 0), (2, 2)]
@@ -148,6 +154,27 @@ def test_the_static_index_holds_every_word_at_its_best_place() -> None:
     assert dict(index_files(ENTRIES)) == files, "the same every time"
 
 
+def test_the_static_index_holds_what_is_shown_of_a_hit() -> None:
+    files = dict(index_files([*ENTRIES, Entry("papers/e/", "Long " * 2000, "Somebody, " * 900, ACL, ())]))
+    (venue, year, first, stamp) = unpacked(files["index.bin"])["editions"][1]
+    assert (venue, year, first) == ("ACL", 2018, 2)
+    shown = [paper for n in range(2) for paper in unpacked(files[f"papers-{stamp}-{n}.bin"])]
+    assert [paper[2] for paper in shown] == ["papers/c/", "papers/d/", "papers/e/"]
+    assert shown[1][:2] == ["<b>Tags</b> & \u201cquotes\u201d", "O'Brien"]
+    assert all(len(part) < 500 for part in shown[2][:2]), "cut"
+    first_stamp = unpacked(files["index.bin"])["editions"][0][3]
+    (hit, _) = unpacked(files[f"papers-{first_stamp}-0.bin"])
+    assert hit[3][0] == ["hardware_specification", "Yes", 6, "We trained on eight NVIDIA V100 cards."]
+
+
+def test_an_edition_that_is_as_it_was_keeps_its_files() -> None:
+    before, after = dict(index_files(ENTRIES)), dict(index_files([*ENTRIES[:2], *ENTRIES[3:]]))
+    kept = unpacked(before["index.bin"])["editions"][0]
+    assert unpacked(after["index.bin"])["editions"][0] == kept
+    assert f"papers-{kept[3]}-0.bin" in before.keys() & after.keys()
+    assert unpacked(before["index.bin"])["editions"][1] != unpacked(after["index.bin"])["editions"][1]
+
+
 def test_large_indexes_come_in_small_files_and_common_words_find_titles_alone() -> None:
     chance = random.Random(2)
     names = ["".join(chance.choices("abcdefgh", k=6)) for _ in range(3000)]
@@ -158,12 +185,12 @@ def test_large_indexes_come_in_small_files_and_common_words_find_titles_alone() 
     ]  # fmt: skip
     files = dict(index_files(entries))
     assert len([name for name in files if name.startswith("words-")]) > 3
-    assert all(len(data) < 60_000 for data in files.values())
-    assert "the" in json.loads(files["index.json"])["common"]
+    assert all(len(data) < 16_000 for data in files.values())
+    assert "the" in unpacked(files["index.bin"])["common"]
 
 
 def test_an_empty_store_can_be_searched() -> None:
-    assert json.loads(dict(index_files([]))["index.json"])["papers"] == 0
+    assert unpacked(dict(index_files([]))["index.bin"])["papers"] == 0
 
 
 def test_the_browser_folds_words_as_we_do(tmp_path: Path) -> None:

@@ -1,19 +1,23 @@
 """The search index of a static site: small files of which a script fetches those that a query needs. Pure.
 
-- `index.json`: the stamp in the other files' names, editions with the number of their first paper, and the
-  first word of each file of words. Numbers of papers are by edition, so a filter is a range.
-- `words-<stamp>-<n>.json`: words in order, and for each its papers: the difference to the number before,
+Each is JSON in gzip, whatever the web server does, so that a search costs no more than a page. Numbers of
+papers are by edition, so a filter is a range.
+
+- `index.bin`: the stamp in the names of the files of words, editions with the number of their first paper and
+  the stamp in the names of their papers' files, and the first word of each file of words.
+- `words-<stamp>-<n>.bin`: words in order, and for each its papers: the difference to the number before,
   times four, plus the kind of the best place (3 title, 2 author, 1 several passages, 0 one), as integers of
   variable length in base64.
-- `papers-<stamp>-<n>.json`: title, authors, address of so many papers each.
-
-Passages are not here: they are fetched from the pages' own JSON for the papers that are shown.
+- `papers-<stamp of the edition>-<n>.bin`: title, authors, address and passages of `BLOCK` papers each. They
+  stay as they are until their edition changes.
 """
 
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -22,10 +26,12 @@ import polars as pl
 from reprocensus.site.search.entries import Entry
 from reprocensus.site.search.words import MAX_LETTERS
 
-#: About the size of one file of words, in bytes. A very common word may need more for itself alone.
-CHUNK: Final = 40_000
-#: Papers in one file.
-BLOCK: Final = 32
+#: About the size of one file of words before it is packed, in bytes; a very common word may need more.
+CHUNK: Final = 16_000
+#: Papers in one file: a hit costs one, most of it its own.
+BLOCK: Final = 2
+#: Longer titles and lists of authors are cut in a hit.
+_SHOWN: Final = 400
 #: A word in more than this share of papers finds none by their evidence, and may be missing.
 _COMMON: Final = 0.4
 #: That only counts from so many papers on.
@@ -34,32 +40,50 @@ _TITLE, _AUTHOR, _MANY, _ONE = 3, 2, 1, 0
 
 
 def index_files(entries: Iterable[Entry]) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the index's files, `index.json` last. Entries come edition by edition."""
-    papers: list[tuple[str, str, str]] = []
-    editions: list[tuple[str, int, int]] = []
+    """Names and contents of the index's files, `index.bin` last. Entries come edition by edition."""
+    editions: list[tuple[str, int, int, str]] = []
     texts: list[tuple[int, int, str]] = []
-    for number, entry in enumerate(entries):
-        edition = (entry.edition.venue, entry.edition.year)
-        if not editions or editions[-1][:2] != edition:
-            editions.append((*edition, number))
-        papers.append((entry.title, entry.authors, entry.address))
-        texts += [(number, _TITLE, entry.title), (number, _AUTHOR, entry.authors)]
-        texts += [(number, _ONE, passage.text) for passage in entry.evidence]
-    files: dict[str, bytes] = {}
-    firsts: list[str] = []
-    postings, common = _postings(texts, len(papers))
-    for count, (first, content) in enumerate(_chunks(postings)):
-        firsts.append(first)
-        files[f"words-{count}"] = content
-    blocks = [papers[start : start + BLOCK] for start in range(0, len(papers), BLOCK)]
-    files |= {f"papers-{count}": _json(block) for count, block in enumerate(blocks)}
-    stamp = hashlib.sha256(b"".join(files.values())).hexdigest()[:10]
-    for name, content in files.items():
-        kind, _, count_ = name.partition("-")
-        yield f"{kind}-{stamp}-{count_}.json", content
-    about = {"stamp": stamp, "papers": len(papers), "block": BLOCK, "editions": editions, "common": common}
-    about["words"] = firsts
-    yield "index.json", _json(about)
+    n_papers = 0
+    for edition, group in groupby(entries, key=lambda entry: entry.edition):
+        own = list(group)
+        blocks = [_json([_hit(e) for e in own[at : at + BLOCK]]) for at in range(0, len(own), BLOCK)]
+        stamp = _stamp(blocks)
+        for number, block in enumerate(blocks):
+            yield f"papers-{stamp}-{number}.bin", _packed(block)
+        editions.append((edition.venue, edition.year, n_papers, stamp))
+        for number, entry in enumerate(own, start=n_papers):
+            texts += [(number, _TITLE, entry.title), (number, _AUTHOR, entry.authors)]
+            texts += [(number, _ONE, passage.text) for passage in entry.evidence]
+        n_papers += len(own)
+    postings, common = _postings(texts, n_papers)
+    chunks = list(_chunks(postings))
+    stamp = _stamp([content for _, content in chunks])
+    for number, (_, content) in enumerate(chunks):
+        yield f"words-{stamp}-{number}.bin", _packed(content)
+    about = {"stamp": stamp, "papers": n_papers, "block": BLOCK, "editions": editions, "common": common}
+    about["words"] = [first for first, _ in chunks]
+    yield "index.bin", _packed(_json(about))
+
+
+def _hit(entry: Entry) -> list[object]:
+    """What is shown of a paper that is found."""
+    passages = [[e.variable, e.label, e.page, e.text] for e in entry.evidence]
+    return [_cut(entry.title), _cut(entry.authors), entry.address, passages]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+
+
+def _stamp(contents: Iterable[bytes]) -> str:
+    made = hashlib.sha256()
+    for content in contents:
+        made.update(hashlib.sha256(content).digest())
+    return made.hexdigest()[:10]
+
+
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, 6, mtime=0)
 
 
 def _postings(texts: list[tuple[int, int, str]], n_papers: int) -> tuple[pl.DataFrame, list[str]]:

@@ -8,7 +8,9 @@
   const MAX_LETTERS = 40;
   const PAGE = 10;
   /** So many files of words are read for a word's beginning. */
-  const FILES = 6;
+  const FILES = 3;
+  /** Shorter beginnings are taken as words: too many begin so. */
+  const SHORTEST = 3;
 
   const fold = (text) => text.normalize("NFKD").replace(/\p{M}+/gu, "").toLowerCase();
   const wordsOf = (text) => (fold(text).match(/[\p{L}\p{N}]+/gu) ?? []).map((w) => [...w].slice(0, MAX_LETTERS).join(""));
@@ -37,7 +39,7 @@
     constructor(base) { this.#base = base; }
 
     async open() {
-      this.about = await this.#get("index.json");
+      this.about = await this.#get("index.bin");
       this.common = new Set(this.about.common);
       return this;
     }
@@ -46,7 +48,7 @@
       if (!this.#files.has(name)) {
         const wanted = fetch(this.#base + name).then((answer) => {
           if (!answer.ok) throw new Error(`${name}: status ${answer.status}`);
-          return answer.json();
+          return unzipped(answer);
         });
         wanted.catch(() => this.#files.delete(name));
         this.#files.set(name, wanted);
@@ -67,15 +69,16 @@
     }
 
     /** Paper -> weight, for a word or, where `open`, for all words that begin so. */
-    async papersOf(word, open) {
+    async papersOf(word, last) {
+      const open = last && [...word].length >= SHORTEST;
       const { words: firsts, stamp, papers: total } = this.about;
       const found = new Map();
       if (!firsts.length) return found;
       const first = this.#fileOf(word);
-      let last = first;
-      while (open && last + 1 < firsts.length && last - first < FILES - 1 && firsts[last + 1].startsWith(word)) last += 1;
+      let end = first;
+      while (open && end + 1 < firsts.length && end - first < FILES - 1 && firsts[end + 1].startsWith(word)) end += 1;
       const files = await Promise.all(
-        Array.from({ length: last - first + 1 }, (_, n) => this.#get(`words-${stamp}-${first + n}.json`)));
+        Array.from({ length: end - first + 1 }, (_, n) => this.#get(`words-${stamp}-${first + n}.bin`)));
       for (const [words, lists] of files) {
         for (const [at, other] of words.entries()) {
           if (other !== word && !(open && other.startsWith(word))) continue;
@@ -119,13 +122,21 @@
     }
 
     async paper(number) {
-      const { block, stamp, editions } = this.about;
-      const papers = await this.#get(`papers-${stamp}-${Math.floor(number / block)}.json`);
-      const [title, authors, address] = papers[number % block];
-      const [venue, year] = editions.findLast(([, , start]) => start <= number);
-      return { title, authors, address, edition: `${venue} ${year}` };
+      const { block, editions } = this.about;
+      const [venue, year, start, stamp] = editions.findLast(([, , start]) => start <= number);
+      const papers = await this.#get(`papers-${stamp}-${Math.floor((number - start) / block)}.bin`);
+      const [title, authors, address, passages] = papers[(number - start) % block];
+      return { title, authors, address, passages, edition: `${venue} ${year}` };
     }
   }
+
+  /** The JSON in a gzip file; a server may have taken it out of the gzip already. */
+  const unzipped = async (answer) => {
+    const blob = await answer.blob();
+    const [one, two] = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
+    const stream = blob.stream();
+    return new Response(one === 0x1f && two === 0x8b ? stream.pipeThrough(new DecompressionStream("gzip")) : stream).json();
+  };
 
   /** Papers and kinds of places from base64. */
   const unpack = (text) => {
@@ -176,24 +187,19 @@
   };
 
   const SNIPPETS = 2;
-  /** The passages of a paper's own JSON in which most of the words stand. */
-  const passagesOf = async (address, words) => {
-    const answer = await fetch(`${address}paper.json`);
-    if (!answer.ok) return [];
-    const paper = await answer.json();
-    const all = (paper.variables ?? []).flatMap((verdict) =>
-      verdict.quotes?.length
-        ? verdict.quotes.map((quote) => ({ verdict, text: quote.text, page: quote.page }))
-        : [{ verdict, text: paper.plain_text ? "" : verdict.rationale ?? "", page: 0 }]);
-    const counted = all.map((one) => {
-      const there = new Set(wordsOf(one.text));
+  /** Of a paper's passages those in which most of the words stand. */
+  const best = (passages, words) => {
+    const counted = passages.map(([variable, label, page, text]) => {
+      const there = new Set(wordsOf(text));
       const hits = words.filter((word, at) =>
         there.has(word) || (at === words.length - 1 && [...there].some((other) => other.startsWith(word)))).length;
-      return { ...one, hits };
+      return { variable, label, page, text, hits };
     });
     return counted.filter((one) => one.hits).toSorted((a, b) => b.hits - a.hits).slice(0, SNIPPETS);
   };
   const variableWords = (name) => name.replaceAll("_", " ").replace(/(^|\s)\p{L}/gu, (c) => c.toUpperCase());
+
+  const variableLabel = (label) => label.replaceAll("_", " ").replace(/^\p{Ll}/u, (c) => c.toUpperCase());
 
   const start = async (place) => {
     const root = document.body.dataset.root ?? "";
@@ -211,35 +217,23 @@
 
     const item = (paper, words) => {
       const link = make("a", { href: root + paper.address, dir: "auto" }, ...marked(paper.title, words));
+      // Where title and authors do not explain a hit, the evidence does.
+      const there = new Set(wordsOf(`${paper.title} ${paper.authors} ${paper.edition}`));
+      const told = words.every((word) => there.has(word)) ? [] : best(paper.passages, words);
       return make("li", { class: "hit" },
         make("h3", {}, link),
-        make("p", { class: "by" }, ...marked(paper.authors, words), paper.authors ? " · " : "", paper.edition));
-    };
-    /** Where title and authors do not explain a hit, the evidence does: fetched once the hit is seen. */
-    const explain = (mine, paper, place) => {
-      const there = new Set(wordsOf(`${paper.title} ${paper.authors} ${paper.edition}`));
-      const words = now.words;
-      if (words.every((word) => there.has(word))) return;
-      const observer = new IntersectionObserver(async (entries) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        observer.disconnect();
-        const found = await passagesOf(root + paper.address, words).catch(() => []);
-        if (mine !== turn) return;
-        place.append(...found.map(({ verdict, text, page }) => make("p", { class: "snippet", dir: "auto" },
-          make("b", {}, `${variableWords(verdict.variable)}: ${verdict.label}`),
+        make("p", { class: "by" }, ...marked(paper.authors, words), paper.authors ? " · " : "", paper.edition),
+        ...told.map(({ variable, label, page, text }) => make("p", { class: "snippet", dir: "auto" },
+          make("b", {}, `${variableWords(variable)}: ${variableLabel(label)}`),
           page ? ` (page ${page}) ` : " ", make("q", {}, ...snippet(text, words)))));
-      });
-      observer.observe(place);
     };
     const showMore = async (mine) => {
       const numbers = now.papers.slice(shown, shown + PAGE);
       const papers = await Promise.all(numbers.map((number) => index.paper(number)));
       if (mine !== turn) return;
-      const items = papers.map((paper) => item(paper, now.words));
-      list.append(...items);
+      list.append(...papers.map((paper) => item(paper, now.words)));
       shown += numbers.length;
       more.hidden = shown >= now.papers.length;
-      papers.forEach((paper, at) => explain(mine, paper, items[at]));
     };
     const run = async () => {
       turn += 1;
