@@ -26,7 +26,7 @@ def plain_run(source: str, **request: object) -> str:
         made = prepared.tables, prepared.judging, prepared.request, prepared.settings, run.run_id
         with workshop(*made, *told) as shop:
             try:
-                for shard in prepared.plan.shards(3):
+                for shard in prepared.plan.shards(prepared.request.shard_size or 3):
                     report.add(process_shard(shard, shop))
                 status = "completed"
             finally:

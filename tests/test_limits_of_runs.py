@@ -77,10 +77,10 @@ def test_a_shard_that_hangs_is_left_and_the_others_go_on(
 ) -> None:
     asked = FakeEngine.ask
 
-    async def hang(self: FakeEngine, document: object, variables: object) -> object:
+    async def hang(self: FakeEngine, document: object, variables: object, begun: object) -> object:
         if document.paper_id.endswith("/p1"):  # type: ignore[attr-defined]
             await asyncio.sleep(600)
-        return await asked(self, document, variables)  # type: ignore[arg-type]
+        return await asked(self, document, variables, begun)  # type: ignore[arg-type]
 
     arguments = (
         "run",

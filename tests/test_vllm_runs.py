@@ -57,13 +57,14 @@ def run(
     folder: Path,
     again: bool = False,
     limit: str | None = None,
+    shard_size: int | None = None,
     **settings: str,
 ) -> dict[str, Any]:
     """A run without Prefect; its row in the table runs. Raises what ends it."""
     with pytest.MonkeyPatch.context() as patch, chdir(folder):
         for name, value in environment(server, **settings).items():
             patch.setenv(name, value)
-        run_id = plain_run(source, retry_failed=again, limit=limit)
+        run_id = plain_run(source, retry_failed=again, limit=limit, shard_size=shard_size)
     found: dict[str, Any] = table(folder, "runs").filter(run_id=run_id).to_dicts()[0]
     return found
 
@@ -235,6 +236,30 @@ def journaled(folder: Path) -> set[tuple[str, str]]:
     files = (folder / "data" / "journal").rglob("*-verdicts.parquet")
     rows = [row for path in files for row in pl.read_parquet(path, hive_partitioning=False).to_dicts()]
     return {(row["paper_id"], told[row["variable"]]) for row in rows}
+
+
+@pytest.mark.slow
+def test_extraction_waits_for_room_in_the_kv_cache(tmp_path: Path) -> None:
+    """One paper fits; while it is answered, some wait that are read, and the rest is not read yet."""
+    read: list[int] = []
+
+    def slow(body: Body, n: int) -> Told:
+        if "<paper>" in body["messages"][-1]["content"]:
+            held.append(n)
+            if len(held) == VARIABLES + 1:
+                files = (tmp_path / "data" / "journal").rglob("*-documents.parquet")
+                read.append(sum(pl.read_parquet(p, hive_partitioning=False).height for p in files))
+            return Told(good(body).text, wait_s=5 if len(held) <= VARIABLES else 0)
+        return good(body)
+
+    held: list[int] = []
+    with chat_server(slow) as server:
+        source = papers(tmp_path, 30)
+        settings = {"vllm_kv_tokens": "1", "journal_interval_s": "0", "workers": "2"}
+        run(source, server, tmp_path, shard_size=30, **settings)
+        assert table(tmp_path, "verdicts").height == 30 * VARIABLES
+    # In flight one, waiting eight, and one in hand.
+    assert 1 <= read[0] <= 11
 
 
 def test_a_paper_longer_than_the_context_is_cut_and_flagged(tmp_path: Path) -> None:
