@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -20,6 +21,11 @@ from reprocensus.storage.remote import S3Storage
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 SAMPLES = ROOT / "samples" / "manifest.jsonl"
+
+
+def pytest_configure() -> None:
+    """A session that is asked to end, by `timeout` say, ends what it has started, as after Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

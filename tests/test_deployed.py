@@ -365,6 +365,23 @@ def _kill_orphans(mark: str, home: str = "home") -> int:
     return killed
 
 
+def test_a_worker_that_is_asked_to_end_lets_its_run_finish(
+    site: Site, reprocensus: Command, small: Path
+) -> None:
+    """SIGTERM, as from `docker stop` or a node that is drained: nothing crashes, nothing is done twice."""
+    store = site.folder / "store"
+    site.deploy({"sources": [f"manifest:{small}"], "store": str(store), "shard_size": 1})
+    worker = site.worker()
+    run = site.run("nightly")
+    wait_for(lambda: any(store.glob("journal/**/*-verdicts.parquet")), "the night has begun", 300)
+    worker.popen.terminate()
+    site.worker()
+    site.completes(run, seconds=300)
+    assert "completed" in site.api("GET", f"/flow_runs/{run}")["state"]["message"]
+    assert rows_of(str(store), load_settings()) == undisturbed(reprocensus, site.folder, f"manifest:{small}")
+    assert judged_twice(str(store), load_settings()) == 0
+
+
 def test_workers_killed_at_random_points(
     site: Site, reprocensus: Command, small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -170,13 +170,8 @@ class S3Storage(RemoteStorage):
 
     @override
     def age(self, path: str) -> float | None:
-        bucket, _, key = self._full(path).partition("/")
-        with store_errors(self.uri):
-            try:
-                head = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
-            except FileNotFoundError:
-                return None
-        return _seconds(_date(head), head["LastModified"])
+        head = self._head(path)
+        return _seconds(_date(head), head["LastModified"]) if head else None
 
     @override
     def _clock(self) -> datetime:
@@ -184,11 +179,8 @@ class S3Storage(RemoteStorage):
 
     @override
     def version(self, path: str) -> str | None:
-        with store_errors(self.uri):
-            try:
-                return cast(str, self.fs.info(self._full(path), refresh=True)["ETag"])
-            except FileNotFoundError:
-                return None
+        head = self._head(path)
+        return str(head["ETag"]) if head else None
 
     @override
     def replace(self, path: str, data: bytes, version: str | None) -> None:
@@ -222,10 +214,17 @@ class S3Storage(RemoteStorage):
 
     def _ahead_s(self, path: str) -> float:
         """How far this machine's clock is ahead of the server's, to a second or two."""
+        head = self._head(path)
+        return _seconds(datetime.now(UTC), _date(head)) if head else 0.0
+
+    def _head(self, path: str) -> Any:
+        """What the server says of the object; None where there is none. One request: s3fs lists besides."""
         bucket, _, key = self._full(path).partition("/")
         with store_errors(self.uri):
-            head = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
-        return _seconds(datetime.now(UTC), _date(head))
+            try:
+                return self.fs.call_s3("head_object", Bucket=bucket, Key=key)
+            except FileNotFoundError:
+                return None
 
 
 def _seconds(now: datetime, then: datetime | float) -> float:
