@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from pydantic import SecretStr
 
 from reprocensus.errors import StoreError, UsageError, WriteConflictError
@@ -178,3 +179,15 @@ def test_a_machine_whose_clock_is_off_is_refused(
     with pytest.raises(StoreError, match="3600 s behind that of the store"):
         far.prepare()
     assert far.list("tmp") == [], "the probe is removed"
+
+
+def test_a_process_that_hangs_at_a_write_does_not_make_others_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reprocensus.storage.local._LOCK_WAIT_S", 0.2)
+    storage = LocalStorage(tmp_path / "s")
+    storage.replace("a", b"1", None)
+    (lock,) = (tmp_path / "s" / "locks").iterdir()
+    with FileLock(lock), pytest.raises(StoreError, match="has held that lock"):
+        storage.replace("a", b"2", storage.version("a"))
+    storage.replace("a", b"2", storage.version("a"))

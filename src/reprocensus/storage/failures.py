@@ -13,6 +13,10 @@ _CHECK: Final = "check that it exists, may be written and has space"
 #: What a message tells of the cause, and what to do about it. The first that fits.
 _ADVICE: Final = (
     (
+        r"file lock .* could not be acquired",
+        "another process has held that lock all the time: end it if it hangs, then run again",
+    ),
+    (
         r"ExpiredToken|token .*expired|Bad Request|InvalidAccessKeyId|SignatureDoesNotMatch|NoCredentials"
         r"|credentials",
         "its credentials are wrong or have expired: renew them (REPROCENSUS_S3_KEY, REPROCENSUS_S3_SECRET or "

@@ -22,6 +22,8 @@ TEMPORARY: Final = "tmp"
 LOCKS: Final = "locks"
 #: Files share locks, so that there are never more of them: each is held for one write.
 _LOCKS: Final = 64
+#: Seconds that a write waits for another's: a process that hangs must not make all others hang.
+_LOCK_WAIT_S: Final = 300.0
 
 
 class LocalStorage(Storage):
@@ -137,4 +139,4 @@ class LocalStorage(Storage):
         lock = self.root / LOCKS / f"{zlib.crc32(path.encode()) % _LOCKS:02d}.lock"
         with store_errors(self.uri):
             lock.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(lock)
+        return FileLock(lock, timeout=_LOCK_WAIT_S)
