@@ -26,6 +26,7 @@ from typing_extensions import override
 
 import services
 from conftest import PAPER, ROOT, Command, make_pdf, write_manifest
+from plain_run import plain_run
 from reprocensus.settings import load_settings
 from rows_of import judged_twice, rows_of
 from services import PrefectServer, Process, wait_for, worker
@@ -146,10 +147,10 @@ def site(server: PrefectServer, tmp_path: Path, request: pytest.FixtureRequest) 
         yield Site(server, tmp_path, pool, {"REPROCENSUS_WORKERS": "2"}, stack)
 
 
-def undisturbed(reprocensus: Command, folder: Path, *arguments: str) -> dict[str, list[dict[str, Any]]]:
-    """What the tables hold after a run that nothing happened to, on disk."""
+def undisturbed(folder: Path, source: str) -> dict[str, list[dict[str, Any]]]:
+    """What the tables hold after a run that nothing happened to, on disk and without Prefect."""
     store = folder / "undisturbed"
-    assert reprocensus("run", *arguments, "--store", str(store)).returncode in (0, 1)
+    plain_run(source, store=str(store))
     return rows_of(str(store), load_settings())
 
 
@@ -166,7 +167,6 @@ def small(tmp_path: Path) -> Path:
 @pytest.mark.endurance
 def test_a_night_and_a_reprocessing_beside_it_on_two_workers(
     site: Site,
-    reprocensus: Command,
     shared: Path,
     s3_server: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -191,7 +191,7 @@ def test_a_night_and_a_reprocessing_beside_it_on_two_workers(
     site.completes(UUID(first["id"]), seconds=1200)
     for name, value in s3_server.items():
         monkeypatch.setenv(name, value)
-    expected = undisturbed(reprocensus, site.folder, manifest)
+    expected = undisturbed(site.folder, manifest)
     found = rows_of(store, load_settings())
     for table in expected:
         assert found[table] == expected[table], f"{table} differs"
@@ -301,9 +301,7 @@ class Heard(http.server.BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_a_dead_machine_s_run_is_taken_up_and_a_failed_run_is_told(
-    site: Site, reprocensus: Command, small: Path
-) -> None:
+def test_a_dead_machine_s_run_is_taken_up_and_a_failed_run_is_told(site: Site, small: Path) -> None:
     """Only the server's automations act here: crash by missed heartbeats, rerun, notification."""
     listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Heard)
     threading.Thread(target=listener.serve_forever, daemon=True).start()
@@ -323,7 +321,7 @@ def test_a_dead_machine_s_run_is_taken_up_and_a_failed_run_is_told(
     wait_for(lambda: any("no such model" in body for body in Heard.bodies), "the failure is told", 120)
     assert site.wait(run, "Completed", "Failed", seconds=400) == "Completed"
     assert site.api("GET", f"/flow_runs/{run}")["run_count"] == 2
-    assert rows_of(str(store), load_settings()) == undisturbed(reprocensus, site.folder, f"manifest:{small}")
+    assert rows_of(str(store), load_settings()) == undisturbed(site.folder, f"manifest:{small}")
     assert judged_twice(str(store), load_settings()) == 0
 
 
@@ -365,28 +363,9 @@ def _kill_orphans(mark: str, home: str = "home") -> int:
     return killed
 
 
-def test_a_worker_that_is_asked_to_end_lets_its_run_finish(
-    site: Site, reprocensus: Command, small: Path
-) -> None:
-    """SIGTERM, as from `docker stop` or a node that is drained: nothing crashes, nothing is done twice."""
-    store = site.folder / "store"
-    site.deploy({"sources": [f"manifest:{small}"], "store": str(store), "shard_size": 1})
-    worker = site.worker()
-    run = site.run("nightly")
-    wait_for(lambda: any(store.glob("journal/**/*-verdicts.parquet")), "the night has begun", 300)
-    worker.popen.terminate()
-    site.worker()
-    site.completes(run, seconds=300)
-    assert "completed" in site.api("GET", f"/flow_runs/{run}")["state"]["message"]
-    assert rows_of(str(store), load_settings()) == undisturbed(reprocensus, site.folder, f"manifest:{small}")
-    assert judged_twice(str(store), load_settings()) == 0
-
-
-def test_workers_killed_at_random_points(
-    site: Site, reprocensus: Command, small: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_workers_killed_at_random_points(site: Site, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`kill -9` of the worker and its run, as of a machine; what the automations do is done at once here."""
-    expected = undisturbed(reprocensus, site.folder, f"manifest:{small}")
+    expected = undisturbed(site.folder, f"manifest:{small}")
     chance, killed, round_ = random.Random(SEED), 0, 0
     stores: list[Path] = []
     site.deploy({"sources": [f"manifest:{small}"], "store": str(site.folder / "none")})
@@ -425,11 +404,9 @@ def test_workers_killed_at_random_points(
         print(f"\nworker: seed {SEED}, {killed} kills over {len(stores)} nights")
 
 
-def test_server_killed_at_random_points(
-    site: Site, reprocensus: Command, small: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_server_killed_at_random_points(site: Site, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`kill -9` of Prefect's server while a worker's run is under way; the run goes on when it is back."""
-    expected = undisturbed(reprocensus, site.folder, f"manifest:{small}")
+    expected = undisturbed(site.folder, f"manifest:{small}")
     chance, killed, round_ = random.Random(SEED + 1), 0, 0
     stores: list[Path] = []
     site.deploy({"sources": [f"manifest:{small}"], "store": str(site.folder / "none")})
