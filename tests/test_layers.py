@@ -43,11 +43,12 @@ LAYERS = [
         "approximate",
         "instructions",
         "domains",
+        "places",
         "calibration",
         "sizing",
     },
     {"schemas", "migrations", "settings", "request", "workers", "mupdf"},
-    {"storage", "layout", "leases", "tables", "state", "rows", "metrics"},
+    {"storage", "layout", "leases", "tables", "state", "rows", "metrics", "placed"},
     {
         "sources",
         "listed",

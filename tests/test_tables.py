@@ -90,7 +90,7 @@ def test_publishing_twice_changes_nothing(tables: Tables, tmp_path: Path) -> Non
     tables.append("papers", EDITION, "r1", "0000", [paper("p", 1)])
     publish(tables, EDITION)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")}
-    assert len(before) == 10  # one in the journal, seven tables and two of statistics
+    assert len(before) == 11  # one in the journal, seven tables, two of statistics and places
     publish(tables, EDITION)
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")} == before
 
@@ -248,7 +248,7 @@ def test_every_table_is_described() -> None:
         "venue_statistics",
         "edition_scores",
     }
-    names |= {"labels", "aliases", "corrected_statistics", "repeats"}
+    names |= {"labels", "aliases", "corrected_statistics", "repeats", "places"}
     assert {table.name for table in load_tables()} == names
     for table in load_tables():
         assert set(table.key) <= {column.name for column in table.columns}

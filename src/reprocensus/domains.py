@@ -67,6 +67,11 @@ class Domains(BaseModel):
         return (found.start() for found in _HOST.finditer(text) if self.kind(found[1]) == kind)
 
 
+def registered(host: str) -> str | None:
+    """The registrable domain that a host is below; None where it is none."""
+    return _suffixes().privatesuffix(host)
+
+
 @cache
 def _suffixes() -> PublicSuffixList:
     return PublicSuffixList(only_icann=True, accept_unknown=False)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
+from reprocensus.placed import publish_places
 from reprocensus.records import Edition
 from reprocensus.schemas import load_table, load_variables
 from reprocensus.state import JOURNALED, basis_of, current_failures, current_verdicts
@@ -76,6 +77,7 @@ def rebuild(tables: Tables, edition: Edition, into: Tables, until: datetime | No
 
 def publish_statistics(tables: Tables, edition: Edition, parts: dict[str, Partition]) -> None:
     """Writes the edition's statistics unless they rest on these very partitions already."""
+    publish_places(tables, edition, parts["papers"].frame, parts["documents"].frame)
     basis = basis_of(parts)
     variables = load_variables()
     papers, verdicts = parts["papers"].frame, parts["verdicts"].frame

@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from reprocensus.domains import Domains
 from reprocensus.errors import SchemaError, UsageError
 from reprocensus.keys import digest
+from reprocensus.places import Gazetteer
 from reprocensus.sizing import Serving
 from reprocensus.variables import Variable, parse_variable
 
@@ -160,6 +162,32 @@ def _table(folder: Path, name: str) -> TableSchema:
 def load_tables() -> tuple[TableSchema, ...]:
     """Every table's schema, by name."""
     return tuple(load_table(p.stem) for p in sorted((schemas_folder() / "tables").glob("*.toml")))
+
+
+@cache
+def load_gazetteer() -> Gazetteer:
+    """The names of countries and institutions. Raises `SchemaError` if the file is wrong."""
+    path = schemas_folder() / "places.toml"
+    try:
+        return Gazetteer.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise SchemaError(f"{path.name}: {error}") from error
+
+
+@cache
+def load_domains() -> Domains:
+    """What e-mail domains tell of institutions. Raises `SchemaError` if the file is wrong."""
+    path = schemas_folder() / "affiliations.toml"
+    try:
+        return Domains.model_validate(tomllib.loads(path.read_text("utf-8"))["domains"])
+    except (OSError, KeyError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise SchemaError(f"{path.name}: {error}") from error
+
+
+def places_sha() -> str:
+    """Digest of what tells places: names and domains."""
+    files = ("places.toml", "affiliations.toml")
+    return digest("\n".join(digest((schemas_folder() / name).read_bytes()) for name in files))
 
 
 def load_serving() -> Serving:
