@@ -20,7 +20,9 @@ from reprocensus.site.edition_data import PaperRows, Row
 from reprocensus.site.names import other_names
 
 _SCHEMA: Final = """
-CREATE TABLE editions (id INTEGER PRIMARY KEY, venue TEXT, year INTEGER, version TEXT, columns TEXT);
+-- A number is never used again: readers remember which edition it stands for.
+CREATE TABLE editions
+    (id INTEGER PRIMARY KEY AUTOINCREMENT, venue TEXT, year INTEGER, version TEXT, columns TEXT);
 CREATE TABLE papers (edition INTEGER, address TEXT UNIQUE, rows BLOB);
 CREATE INDEX papers_edition ON papers (edition);
 CREATE TABLE names (edition INTEGER, name TEXT, address TEXT);
