@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TABLES: Final = (
     "papers", "aliases", "verdicts", "documents", "failures", "labels", "pdfs",
     "edition_scores", "venue_statistics", "corrected_statistics",
+    "places",
 )  # fmt: skip
 #: Bytes of frames that are kept; the rest is read again when it is asked for.
 _KEPT: Final = 200 * 2**20

@@ -20,7 +20,7 @@ _VERDICT: Final = (
 #: Tables that can be downloaded an edition; papers' texts mostly may not be passed on.
 DOWNLOADS: Final = (
     "papers", "verdicts", "venue_statistics", "edition_scores", "corrected_statistics", "failures", "labels",
-    "aliases", "pdfs",
+    "aliases", "pdfs", "places",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from reprocensus.site.views import (
     evidence,
     overview,
     papers,
+    places,
     runs,
     search,
 )
@@ -59,6 +60,7 @@ KINDS: Final[dict[str, Callable[[Corpus, Route], Found]]] = {
     "sitemap": crawl.sitemap,
     "robots": crawl.robots,
     "missing": crawl.missing,
+    "places": places.places,
 }
 
 
@@ -105,6 +107,8 @@ def common_paths(corpus: Corpus) -> Iterator[str]:
     yield from (urls.about(), urls.search(), urls.robots(), urls.missing(), urls.sitemap())
     yield from (urls.sitemap(part) for part in range(1, crawl.n_sitemaps(corpus) + 1))
     yield from map(urls.venue, corpus.venues)
+    for kind in ("countries", "institutions"):
+        yield from (urls.places(kind), *(urls.places(kind, venue) for venue in corpus.venues))
     yield from (urls.run(row["run_id"]) for row in corpus.runs)
     yield from (urls.compare_with(urls.edition_name(edition)) for edition in corpus.editions)
     yield from (urls.compare_editions(*pair) for pair in comparing.all_pairs(corpus.editions))

@@ -11,6 +11,7 @@ collides with another or with a page below it, and an address stands in a link a
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -132,6 +133,11 @@ def edition_json(which: Edition) -> str:
 def failures(which: Edition, page: int = 1) -> str:
     """An edition's failures."""
     return f"{edition(which)}failures/" + (f"page/{page}/" if page > 1 else "")
+
+
+def places(kind: str, venue: str = "") -> str:
+    """Scores by place; `kind`: countries or institutions; of one venue where one is named."""
+    return f"{kind}/{segment(venue)}/" if venue else f"{kind}/"
 
 
 def runs() -> str:
@@ -326,6 +332,15 @@ def _of_search(rest: list[str]) -> Route | None:
     return None
 
 
+def _of_places(kind: str, rest: list[str]) -> Route | None:
+    match rest:
+        case [""]:
+            return Route("places", (kind, ""))
+        case [venue, ""]:
+            return Route("places", (kind, name_of(venue)))
+    return None
+
+
 _FIRST: Final[dict[str, Callable[[list[str]], Route | None]]] = {
     "papers": _below,
     "venues": _of_venue,
@@ -333,6 +348,8 @@ _FIRST: Final[dict[str, Callable[[list[str]], Route | None]]] = {
     "downloads": _of_downloads,
     "runs": _of_runs,
     "search": _of_search,
+    "countries": partial(_of_places, "countries"),
+    "institutions": partial(_of_places, "institutions"),
 }
 _SINGLE: Final = {
     "": "home",

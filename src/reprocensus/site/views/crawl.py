@@ -80,7 +80,7 @@ def n_sitemaps(corpus: Corpus) -> int:
 
 def _pages(corpus: Corpus) -> Iterator[str]:
     yield from (urls.home(), urls.venues(), urls.data(), urls.downloads(), urls.runs(), urls.compare())
-    yield urls.about()
+    yield from (urls.about(), urls.places("countries"), urls.places("institutions"))
     yield from map(urls.venue, corpus.venues)
     yield from map(urls.edition, corpus.editions)
     yield from map(urls.paper, corpus.paper_ids())
