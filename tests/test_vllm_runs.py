@@ -255,8 +255,9 @@ def test_extraction_waits_for_room_in_the_kv_cache(tmp_path: Path) -> None:
     held: list[int] = []
     with chat_server(slow) as server:
         source = papers(tmp_path, 20)
-        settings = {"vllm_kv_tokens": "1", "journal_interval_s": "0.3", "workers": "2"}
-        run(source, server, tmp_path, shard_size=30, **settings)
+        run(
+            source, server, tmp_path, shard_size=20, vllm_kv_tokens="1", journal_interval_s="0.3", workers="2"
+        )
         assert table(tmp_path, "verdicts").height == 20 * VARIABLES
     # In flight one, waiting eight, and one in hand.
     assert 1 <= read[0] <= 11
