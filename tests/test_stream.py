@@ -15,7 +15,7 @@ import pytest
 from typing_extensions import override
 
 from conftest import make_pdf, write_manifest
-from reprocensus.census import prepare, started, workshop
+from reprocensus.census import prepare, started, what_is_left, workshop
 from reprocensus.engines import Engine, nothing
 from reprocensus.errors import EngineLostError, EngineStoppedError, JudgeError
 from reprocensus.outcome import ShardReport
@@ -199,6 +199,35 @@ def test_an_engine_that_is_lost_half_way_costs_nothing_that_was_judged(run: Run,
     assert run.counts["extract"] - before["extract"] == N - before["extract"]
     assert judged_twice("s", load_settings()) == 0
     assert not run(nothing_more).counts
+
+
+def test_a_second_try_at_a_shard_finds_texts_that_are_in_the_journal_alone(run: Run) -> None:
+    """As after a store that failed for a while: nothing was published between the two."""
+
+    def lost(n: int, begun: Callable[[], None]) -> None:
+        if n == 5:
+            raise EngineLostError("gone")
+
+    request = RunRequest.model_validate(
+        {"sources": (run.source(),), "engine": "fake", "store": "s", "workers": 1}
+    )
+    prepared = prepare(request, load_settings())
+    tables, judging, settings = prepared.tables, prepared.judging, prepared.settings
+    with started(prepared) as (this, _):
+        made = tables, judging, request, settings, this.run_id, lambda stage, outcome, n: None
+        with workshop(*made) as shop:
+            (shard,) = prepared.plan.shards(250)
+            first, second = Scripted(judging.model, lost, 1), Scripted(judging.model, nothing_more)
+            with pytest.raises(EngineLostError):
+                process_shard(shard, replace(shop, engine=first))
+            left = what_is_left(shard, this.run_id, tables, judging, request, settings)
+            report = process_shard(left, replace(shop, engine=second))
+        for edition in prepared.editions:
+            publish(tables, edition)
+    assert report.counts["judge", UNKNOWN] == (N - 4) * 9
+    assert report.counts["extract", "done"] < N
+    assert sorted({*first.asked[:4], *second.asked}) == sorted(f"TEST-2020/p{n}" for n in range(N))
+    assert judged_twice("s", load_settings()) == 0
 
 
 def test_a_run_that_is_stopped_ends_soon(run: Run) -> None:

@@ -21,7 +21,7 @@ from reprocensus.ledger import Ledger
 from reprocensus.outcome import ShardReport
 from reprocensus.plan import Shard, Work, extract_attempt, fetch_attempt, recheck_attempt
 from reprocensus.records import Document
-from reprocensus.rows import document_of, new_document
+from reprocensus.rows import Row, document_of, new_document
 from reprocensus.takeover import Earlier
 from reprocensus.variables import Variable
 from reprocensus.workshop import Workshop
@@ -145,7 +145,11 @@ class _Reading:
     def _read(self, names: list[str]) -> Iterator[Document]:
         """The documents of some papers from the store. Raises `StoreError` if one is not there."""
         tables, edition = self._shop.tables, self._ledger.shard.edition
-        found = {row["paper_id"]: row for row in tables.read_documents(edition, names).iter_rows(named=True)}
+        found: dict[str, Row] = {}
+        # An edition of which nothing was published yet has no such file.
+        with suppress(FileNotFoundError):
+            stored = tables.read_documents(edition, names)
+            found |= {row["paper_id"]: row for row in stored.iter_rows(named=True)}
         if len(found) < len(names):
             # An earlier try at this shard has read it, and nothing was published since.
             for entry in tables.journal(edition):
