@@ -105,8 +105,7 @@ def test_every_kind_of_page_is_sound(
         page.goto(address + path, wait_until="networkidle")
         faults += [f"{kind}: {said}" for said in seen.said]
         faults += [f"{kind}: asks {url}" for url in seen.requests if not url.startswith(address)]
-        # What a search fetches for its hits comes on top.
-        if seen.weight > (200_000 if kind == "search" else 100_000):
+        if seen.weight > 100_000:
             faults.append(f"{kind}: {seen.weight} bytes")
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > size["width"]:

@@ -53,7 +53,7 @@ def share_rows(
         clear = low is not None and high is not None and (low > 0 or high < 0)
         rows.append(
             {"variable": variable, "one": one, "two": two, "difference": difference, "low": low, "high": high,
-             "clear": clear}
+             "is_clear": clear}
         )  # fmt: skip
     return rows
 

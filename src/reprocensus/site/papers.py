@@ -83,6 +83,11 @@ class PaperPage:
     evidence_pdf: str | None = None
 
     @property
+    def n_to_review(self) -> int:
+        """How many of its results a person should look at."""
+        return sum(judgement.needs_review for judgement in self.judgements)
+
+    @property
     def has_others(self) -> bool:
         """Whether other engines judged it too."""
         return any(judgement.others for judgement in self.judgements)
@@ -111,7 +116,7 @@ def paper_page(corpus: Corpus, rows: PaperRows) -> PaperPage:
     return PaperPage(
         paper_id,
         row,
-        engine,
+        engine if own else "",
         tuple(sorted({v["model"] for v in own.values()})),
         web_url(row["pdf_url"]) or web_url(row["pdf_location"]),
         web_url(row["landing_url"]),

@@ -46,7 +46,7 @@ def environment() -> "Environment":
     )
     made.filters.update(
         percent=percent, number=number, count=count, day=day, moment=moment, words=words,
-        label=label_words,
+        label=label_words, cell=cell_words,
     )  # fmt: skip
     made.globals.update(urls=urls, policy=POLICY, version=__version__)
     return made
@@ -56,7 +56,7 @@ def page(template: str, path: str, options: SiteOptions, context: Mapping[str, A
     """A page from its template. `path` is its address, from which its links are told."""
     # What is not there may be asked for at any depth, so that page alone says where the site's root is.
     root = urls.base(options.url) if path == urls.missing() else urls.up(path)
-    header = _header(options, root, path if path in _NAVIGATION else None)
+    header = _header(options, root, path if path in _NAVIGATION or path == urls.search() else None)
     found = environment().get_template(template)
     text = found.render(context, path=path, root=root, site=options, header=header)
     return text.encode("utf-8", "replace")
@@ -73,12 +73,18 @@ def _header(options: SiteOptions, root: str, here: str | None) -> "Markup":
 
 def percent(share: float | None, digits: int = 0) -> str:
     """A share from 0 to 1 in per cent."""
-    return _MISSING if share is None else f"{100 * share:.{digits}f}"
+    return _MISSING if share is None else _minus(f"{100 * share:.{digits}f}")
 
 
 def number(value: float | None, digits: int = 2) -> str:
     """A number with so many digits."""
-    return _MISSING if value is None else f"{value:,.{digits}f}"
+    return _MISSING if value is None else _minus(f"{value:,.{digits}f}")
+
+
+def _minus(figures: str) -> str:
+    """The figures with a minus for a hyphen, and no minus where nothing is left."""
+    sign = figures.startswith("-") and any(c in "123456789" for c in figures)
+    return ("\N{MINUS SIGN}" if sign else "") + figures.lstrip("-")
 
 
 def count(value: int | None) -> str:
@@ -106,6 +112,11 @@ def words(name: str) -> str:
 def label_words(label: str) -> str:
     """A label as readers know it: `not_applicable` is Not applicable."""
     return label.replace("_", " ").capitalize() if "_" in label or label.islower() else label
+
+
+def cell_words(label: str) -> str:
+    """A label in a narrow column, as `site.js` has it too."""
+    return "n/a" if label == "not_applicable" else label
 
 
 def redirect(path: str, target: str) -> bytes:

@@ -11,7 +11,7 @@ from reprocensus.site.safe import without_paths
 Row = dict[str, Any]
 #: What a run's row tells of the machine that is nobody's business.
 _PRIVATE: Final = frozenset(
-    {"host", "pid", "booted", "store", "server", "endpoint", "url", "base_url", "contact"}
+    {"host", "pid", "pids", "booted", "store", "server", "endpoint", "url", "base_url", "contact"}
 )
 #: Settings of a run that options of the same name set, and what they are if nothing is said.
 _OPTIONS: Final = ("venue", "year", "limit", "tracks")

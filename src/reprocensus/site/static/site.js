@@ -48,7 +48,7 @@
     const value = (row, column) => {
       const cell = row.cells[column];
       const text = cell.dataset.value ?? cell.textContent.trim();
-      const number = Number(text.replace(/[,%\u202f ]/g, ""));
+      const number = Number(text.replace(/[,%\u202f ]/g, "").replace("\u2212", "-"));
       return text !== "" && Number.isFinite(number) ? number : text;
     };
     sortable([...table.tHead.rows[table.tHead.rows.length - 1].cells], (column, descending) => {
@@ -64,6 +64,8 @@
     const words = label.replaceAll("_", " ");
     return words === label && label !== label.toLowerCase() ? label : words[0].toUpperCase() + words.slice(1);
   };
+  /** In a narrow column, as `render.cell_words` has it. */
+  const cellWords = (label) => (label === null ? "–" : label === "not_applicable" ? "n/a" : label);
   const SHOWN = 100;
 
   /** An edition's papers: the page has a part of them, a file has all; that is fetched when it is needed. */
@@ -89,7 +91,7 @@
     const cellsOf = (paper) => [
       make("th", { scope: "row" }, make("a", { href: root + paper[0], dir: "auto" }, paper[1])),
       ...paper.slice(3).map((given) =>
-        make("td", { class: given === null ? "none" : MARKS[given] ?? "other" }, labelWords(given))),
+        make("td", { class: given === null ? "none" : MARKS[given] ?? "other" }, cellWords(given))),
       make("td", {}, paper[2] === null ? "–" : String(paper[2])),
     ];
     const draw = () => {
@@ -183,7 +185,7 @@
       button.textContent = open ? "Hide all passages" : "Show all passages";
       for (const one of all) one.open = open;
     });
-    document.querySelector("table.verdicts")?.before(button);
+    document.querySelector("table.verdicts")?.closest(".wide").before(button);
   };
 
   /** A picture that could not be made says so instead of showing a broken frame. */

@@ -1,7 +1,7 @@
 """A paper's page, its plain text, its JSON and citation."""
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reprocensus.records import Edition
 from reprocensus.site import charts, urls
@@ -10,11 +10,14 @@ from reprocensus.site.citation import bibtex
 from reprocensus.site.corpus import Corpus
 from reprocensus.site.paper_json import paper_json
 from reprocensus.site.papers import PaperPage, paper_page, shown_verdicts
-from reprocensus.site.texts import Passage, part_html, part_starts
+from reprocensus.site.texts import Passage, part_html, part_of, part_starts
 from reprocensus.site.urls import Route
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+
+#: Authors that stand at the top of a page where a paper has more than twice as many; the others are a click away.
+AUTHORS: Final = 30
 
 
 def paper(corpus: Corpus, route: Route) -> Found:
@@ -30,12 +33,17 @@ def paper(corpus: Corpus, route: Route) -> Found:
     content = paper_page(corpus, rows)
     scores = corpus.statistics[edition].scores
     counts = tuple(scores["documentation_counts"] or ())
+    authors = content.row["authors"] or ()
+    # Few papers have more than they show; a list that is cut must be worth the click.
+    shown = AUTHORS if len(authors) > 2 * AUTHORS else len(authors)
     return html(
         corpus,
         "paper.html.j2",
         path,
         paper=content,
         edition=edition,
+        authors=authors[:shown],
+        more_authors=authors[shown:],
         mean=scores["documentation_score"],
         histogram=_histogram(counts, content.score, edition) if any(counts) else None,
         # What it says of the paper is without marks and addresses already: to look again takes long.
@@ -87,6 +95,12 @@ def text(corpus: Corpus, route: Route) -> Found:
         if row["text_sha256"] == document["text_sha256"]
         for number, quote in enumerate(row["quotes"], start=1)
     ]
+    quoted = []
+    for variable in corpus.variables:
+        own = [passage for passage in passages if passage.anchor.rpartition("-")[0] == variable.name]
+        if own:
+            target = f"{urls.text(paper_id, part_of(starts, own[0].start))}#{own[0].anchor}"
+            quoted.append((variable, target))
     places = []
     for page in range(len(starts)):
         home = sum(first <= page for first in firsts)
@@ -101,6 +115,7 @@ def text(corpus: Corpus, route: Route) -> Found:
         document=document,
         part=part,
         places=places,
+        quoted=quoted,
         addresses=[urls.text(paper_id, number) for number in range(1, len(firsts) + 1)],
         body=part_html(words, starts, part, passages),
     )
