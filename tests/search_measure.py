@@ -1,7 +1,7 @@
 """What a search on a static site costs a reader: bytes of page, scripts and index, in Chromium.
 
-The papers are those of a store; where that has no passages, as an imported census has none, each is given those
-of a paper of another store, drawn at random: so the index has the size that it would have.
+The papers are those of a store; where that has no passages, as an imported census has none, each is given
+those of a paper of another store, drawn at random: so the index has the size that it would have.
 
     python tests/search_measure.py STORE [--passages-of OTHER]
 """

@@ -29,8 +29,8 @@ from reprocensus.site.http import Application
 from reprocensus.site.names import census_key
 from reprocensus.site.options import SiteOptions
 from reprocensus.site.pages import answer, common_paths, edition_paths
-from reprocensus.site.safe import masked, plain, shown, web_url, without_paths
 from reprocensus.site.render import number, percent
+from reprocensus.site.safe import masked, plain, shown, web_url, without_paths
 from reprocensus.site.texts import Passage, part_html, part_of, part_starts
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables

@@ -4,23 +4,17 @@ Each once with the mouse's way and once with the keyboard alone: what is used is
 also tells that it can be seen where the focus is.
 """
 
-import socket
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from reprocensus.settings import Settings
-from reprocensus.site.corpus import Corpus
-from reprocensus.site.options import SiteOptions
-from reprocensus.site.prepare import search_served
-from reprocensus.site.serve import application
-from reprocensus.storage import open_storage
-from reprocensus.tables import Tables
 from site_support import Seen, chromium, served, watch
 
 EDITION = "venues/ALPHA/2022/"
@@ -51,21 +45,16 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @contextmanager
 def served_on_demand(store: Path) -> Iterator[str]:
-    """What `site serve` runs, in a thread of this process; its address, once search knows every edition."""
-    import uvicorn
-
-    corpus = Corpus(Tables(open_storage(str(store), Settings())), SiteOptions())
-    with search_served(corpus) as database, socket.create_server(("127.0.0.1", 0)) as listening:
-        until(lambda: len(database.editions()) == len(corpus.editions))
-        server = uvicorn.Server(uvicorn.Config(application(corpus, 1), log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
+    """`site serve` in a process of its own; its address, once search knows every edition."""
+    command = [sys.executable, "-m", "reprocensus", "site", "serve", "--port", "0", "--workers", "1"]
+    with subprocess.Popen([*command, "--store", str(store)], stdout=subprocess.PIPE, text=True) as server:
         try:
-            until(lambda: server.started)
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[0]
+            until(lambda: "are missing yet" not in httpx.get(f"{address}search/?q=x", timeout=60).text)
+            yield address
         finally:
-            server.should_exit = True
-            thread.join()
+            server.terminate()
 
 
 def until(holds: Any) -> None:

@@ -69,7 +69,7 @@ def build(store: str, settings: Settings, options: SiteOptions, out: Path, *, fu
     corpus = Corpus(Tables(open_storage(store, settings)), options)
     if not corpus.editions:
         raise UsageError(f"the store {corpus.tables.storage.uri} has no papers; run `reprocensus run` first")
-    output = Output(_checked(out))
+    output = Output(_checked(out), alone=True)
     program = program_digest(options)
     names = _names_by_edition(corpus)
     changed: dict[Edition, Record] = {}
@@ -233,14 +233,16 @@ def write_task(corpus: Corpus, output: Output, task: _Task) -> list[str]:
     papers = data.hold(task.start, task.stop)
     if corpus.options.texts:
         corpus.hold_texts(papers)
-    written = _write(corpus, output, edition_paths(corpus, task.edition, task.start, task.stop))
+    written: list[str] = []
+    if corpus.options.pdfs and not corpus.options.archive_url:
+        # First of all, so that no page links to one that is not there.
+        written += _copy_pdfs(corpus, output, set().union(*(paper.pdfs for paper in papers)))
+    written += _write(corpus, output, edition_paths(corpus, task.edition, task.start, task.stop))
     written += evidence_paths(corpus, task.edition, [paper.paper_id for paper in papers])
     for path, paper_id in task.names:
         address = f"papers/{path}/"
         page = redirect(address, urls.paper(paper_id))
         written.append(output.write(urls.on_disk(address), page))
-    if corpus.options.pdfs and not corpus.options.archive_url:
-        written += _copy_pdfs(corpus, output, set().union(*(paper.pdfs for paper in papers)))
     return written
 
 
@@ -250,7 +252,7 @@ def _copy_pdfs(corpus: Corpus, output: Output, digests: Iterable[str]) -> Iterat
             with corpus.tables.storage.open(f"objects/pdf/{sha256}.pdf") as source:
                 yield output.copy(urls.pdf(sha256), source)
         except FileNotFoundError:
-            continue
+            corpus.lacking.add(sha256)
 
 
 def _write_common(corpus: Corpus, output: Output) -> list[str]:

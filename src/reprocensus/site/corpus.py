@@ -44,6 +44,8 @@ class Corpus:
         self.search: SearchDatabase | None = None
         #: Where papers' rows lie ready, if they do. It may lag behind the tables by seconds.
         self.shelf: Shelf | None = None
+        #: Digests of PDFs that are known not to be in the store, though a paper has them.
+        self.lacking: set[str] = set()
         self.variables: tuple[Variable, ...] = load_variables()
         self._guard = threading.Lock()
         self._held: OrderedDict[Edition, EditionData] = OrderedDict()

@@ -166,7 +166,11 @@ class EvidenceFiles:
         return evidence_marks(self._variables, evidence.verdicts, evidence.document, evidence.text())
 
     def _pdf(self, evidence: PaperEvidence) -> bytes:
-        return self._tables.storage.read(f"objects/pdf/{evidence.document['pdf_sha256']}.pdf")
+        path = f"objects/pdf/{evidence.document['pdf_sha256']}.pdf"
+        try:
+            return self._tables.storage.read(path)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"The store does not hold its PDF, {path}. Fetch it again.") from error
 
     def _kept(self, name: str) -> bytes | None:
         with self._guard:

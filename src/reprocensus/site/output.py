@@ -4,14 +4,18 @@
 `common.json` which the others are. So the next build knows what it need not write and what it must remove.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TextIO
+
+from reprocensus.errors import UsageError
 
 RECORDS: Final = ".reprocensus"
 COMMON: Final = "common"
@@ -32,10 +36,14 @@ class Record:
 
 
 class Output:
-    """The folder. One build at a time writes to it, from several processes."""
+    """The folder. One build at a time writes to it, from several processes.
 
-    def __init__(self, root: Path) -> None:
+    The build's own process takes it `alone`, as long as this object lives: UsageError where another has it.
+    """
+
+    def __init__(self, root: Path, *, alone: bool = False) -> None:
         self.root = root
+        self._lock = _locked(root) if alone else None
         self._made: set[Path] = set()
 
     def write(self, path: str, data: bytes) -> str:
@@ -51,13 +59,8 @@ class Output:
         file = self.root / path
         if not file.exists():
             self._folder(file.parent)
-            temporary = _beside(file)
-            try:
-                with temporary.open("wb") as to:
-                    shutil.copyfileobj(source, to, 1 << 20)
-                temporary.replace(file)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with _replacing(file) as temporary, temporary.open("wb") as to:
+                shutil.copyfileobj(source, to, 1 << 20)
         return path
 
     def record(self, name: str) -> Record | None:
@@ -103,16 +106,44 @@ class Output:
             self._made.add(folder)
 
 
-def write(file: Path, data: bytes) -> None:
-    """Writes a file whole or not at all, in a folder that is made if it is not there."""
-    temporary = _beside(file)
+def _locked(root: Path) -> TextIO:
+    """A file whose lock ends with this process, however that ends."""
+    (root / RECORDS).mkdir(parents=True, exist_ok=True)
+    held = (root / RECORDS / "lock").open("w")
     try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        held.close()
+        raise UsageError(f"another build writes to {root}; wait for it, or name another --out") from error
+    return held
+
+
+def write(file: Path, data: bytes) -> None:
+    """Writes a file whole or not at all, in a folder that is made if it is not there.
+
+    Raises:
+        UsageError: it cannot be written; the disk may be full.
+    """
+    with _replacing(file) as temporary:
         try:
             temporary.write_bytes(data)
         except FileNotFoundError:
             file.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(data)
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[Path]:
+    """A file beside this one, which takes its place once it is written, and is gone if it is not."""
+    temporary = _beside(file)
+    try:
+        yield temporary
         temporary.replace(file)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UsageError(
+            f"{file} cannot be written: {why}. Mend that and build again; the rest stays"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

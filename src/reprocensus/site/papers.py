@@ -147,7 +147,7 @@ def documentation_score(labels: dict[str, str], scored: Sequence[Variable]) -> i
 def archive_pdf(corpus: Corpus, sha256: str | None) -> str | None:
     """Where the archived PDF is: on the site, or in the archive of the web that the options name."""
     options = corpus.options
-    if sha256 is None:
+    if sha256 is None or sha256 in corpus.lacking:
         return None
     if options.archive_url:
         return web_url(f"{options.archive_url.rstrip('/')}/{sha256}.pdf")

@@ -16,7 +16,7 @@ from reprocensus.site.urls import Route
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-#: Authors that stand at the top of a page where a paper has more than twice as many; the others are a click away.
+#: Authors at the top of a page whose paper has more than twice as many; the others are a click away.
 AUTHORS: Final = 30
 
 
