@@ -169,6 +169,7 @@ def test_what_is_shown_hides_and_reorders_nothing(text: str) -> None:
         ("joe [at] mit [dot] edu", "••• [at] mit [dot] edu"),
         ("first,second@uni.de", "•••••,••••••@uni.de"),
         ("JOE@MIT.EDU", "•••@MIT.EDU"),
+        ("{a,b}@x.edu,joe@cs.y.edu;ann.b@z.org,c@z.org", "{•,•}@x.edu,•••@cs.y.edu;•••••@z.org,•@z.org"),
         ("precision @ 0.5 and P@1. Then", "precision @ 0.5 and P@1. Then"),
         ("https://medium.com/@somebody/x", "https://medium.com/@somebody/x"),
         ("mAP@50.We report", "mAP@50.We report"),

@@ -14,14 +14,18 @@ _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
-#: One address, or several in braces before one domain; also spelt `name (at) domain.org`.
-_MAIL: Final = re.compile(
-    r"(?P<name>\{[^{}@\n]{1,400}\}|\([^()@\n]{1,400}\)|\[[^\[\]@\n]{1,400}\]"
-    r"|(?<![\w.%+*',-])[\w.%+*'-]+(?:,[\w.%+*'-]+)*)"
+_AT_AND_HOST: Final = (
     r"(?P<at>\s?@\s?|\s?[\[({]\s?(?:at|AT)\s?[\])}]\s?)"
     r"(?P<host>(?:[a-zA-Z][\w-]*(?:\s?\.\s?|\s?[\[({]\s?(?:dot|DOT)\s?[\])}]\s?))+"
     r"(?:[a-z]{2,24}|[A-Z]{2,24})\b)"
 )
+#: One address, or several in braces before one domain; also spelt `name (at) domain.org`.
+_MAIL: Final = re.compile(
+    r"(?P<name>\{[^{}@\n]{1,400}\}|\([^()@\n]{1,400}\)|\[[^\[\]@\n]{1,400}\]"
+    r"|(?<![\w.%+*',-])[\w.%+*'-]+(?:,[\w.%+*'-]+)*)" + _AT_AND_HOST
+)
+#: One that follows another's domain without a space.
+_NEXT: Final = re.compile(r"(?<=\w[,;])(?P<name>[\w.%+*'-]+)" + _AT_AND_HOST)
 _AT: Final = re.compile(r"@|[\[({]\s?at\s?[\])}]", re.IGNORECASE)
 #: An absolute path with two folders or more, by itself or as a source.
 _PATH: Final = re.compile(r"(?:(?<![\w:/.])|(?<=\bmanifest:)|(?<=\bdir:))/(?:[\w.@+~ -]+/){2,}")
@@ -45,7 +49,7 @@ def masked(text: str) -> str:
 
     The domain stays: it tells an affiliation.
     """
-    return _MAIL.sub(_hide, text) if _AT.search(text) else text
+    return _NEXT.sub(_hide, _MAIL.sub(_hide, text)) if _AT.search(text) else text
 
 
 def _hide(found: re.Match[str]) -> str:
