@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -179,3 +181,10 @@ def test_metrics_and_json_lines(manifest: Path, tmp_path: Path, reprocensus: Com
     record = logging.LogRecord("x", logging.INFO, "f", 1, "a %s", ("b",), None)
     assert json.loads(JsonLines().format(record))["message"] == "a b"
     logging.getLogger("reprocensus").handlers.clear()
+
+
+def test_prefect_s_own_commands_understand_its_server(api: str, tmp_path: Path) -> None:
+    """Its client sends what a newer FastAPI refuses, and from a shell is how an operator looks at runs."""
+    command = [sys.executable, "-m", "prefect", "flow-run", "ls"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
