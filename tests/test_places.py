@@ -68,8 +68,8 @@ def test_names_are_of_one_place_each() -> None:
 
 def test_long_texts_take_no_time() -> None:
     """No regular expression of these runs away: seconds, where it would be hours."""
-    for hostile in ("University of " * 5_000, "A" * 50_000, "Aa " * 20_000, "@a." * 20_000, ", " * 30_000):
-        places(hostile[:20_000])
+    for hostile in ("University of ", "A", "Aa ", "@a.", ", ", "a@a.de ", "The ", "\n ", "a", " "):
+        places(hostile * 20_000)
 
 
 def test_a_run_writes_them_once_a_text(site_store) -> None:  # type: ignore[no-untyped-def]

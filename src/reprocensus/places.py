@@ -26,12 +26,12 @@ from reprocensus.domains import Domains, registered
 #: What follows an address' @; addresses of several before one domain have one @, too.
 _HOST: Final = re.compile(r"@\s?@?\s?((?:[\w-]{1,63}\.){1,6}[^\W\d_]{2,18})(?![\w@])")
 #: Editors of proceedings are no authors; what follows is not about them.
-_END: Final = re.compile(r"\n\s*(?:Editors?|Abstract|ABSTRACT|Action Editor|Reviewed on)\b")
+_END: Final = re.compile(r"\n[ \t]{0,9}(?:Editors?|Abstract|ABSTRACT|Action Editor|Reviewed on)\b")
 #: Where and when proceedings were, which is about no author either.
 _HEADING: Final = re.compile(
     r"^.*(?:Proceedings|Conference on|Annual Meeting|©|Copyright|Journal of Machine).*$", re.M
 )
-_WORD: Final = r"[A-ZÀ-Þ][\w’'.&–-]*"
+_WORD: Final = r"[A-ZÀ-Þ][\w’'.&–-]{0,40}"
 _LINK: Final = r"(?:of|and|for|the|at|de|di|da|do|la|del|della|degli|des|du|zu|van|in|&)"
 #: What may follow the word that makes a name a university's: up to four words.
 _MORE: Final = rf"{_WORD}(?: {_LINK} {_WORD}| {_WORD}){{0,4}}"
@@ -59,6 +59,8 @@ _AFTER: Final = re.compile(
 )
 _STREET: Final = re.compile(r"University (?:Way|Street|St|Road|Rd|Ave|Avenue|Drive|Park|Hospital)\b")
 _LONGEST: Final = 80
+#: Characters of a front that are looked at: three hundred authors with their addresses.
+_FRONT: Final = 12_000
 _STATES: Final = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|"
     "OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC"
@@ -113,11 +115,12 @@ class Gazetteer(BaseModel):
     def places(self, front: str, authors: Iterable[str], domains: Domains) -> Places:
         """What stands above a paper's abstract tells of its authors. `domains` says which are for anybody,
         and which of research."""
+        front = front[:_FRONT]
         end = _END.search(front)
         text = _HEADING.sub("", front[: end.start()] if end else front)
         hosts = [found[1].lower() for found in _HOST.finditer(text)]
         hosts = [host for host in hosts if domains.kind(host) != "mailbox"]
-        text = re.sub(r"\S*@\S*", ",", text)
+        text = re.sub(r"[^\s@]{0,80}@\S*", ",", text)
         for author in sorted({name for name in authors if " " in name}, key=len, reverse=True):
             text = text.replace(author, ",")
         listed = {name for host in hosts if (name := self._by_domain(host))}
