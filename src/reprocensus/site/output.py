@@ -109,7 +109,7 @@ class Output:
 def _locked(root: Path) -> TextIO:
     """A file whose lock ends with this process, however that ends."""
     (root / RECORDS).mkdir(parents=True, exist_ok=True)
-    held = (root / RECORDS / "lock").open("w")
+    held = (root / RECORDS / "lock").open("a")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
