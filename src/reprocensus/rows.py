@@ -109,3 +109,14 @@ def verdict_row(verdict: Verdict, recorded_at: datetime) -> Row:
 def failure_row(failure: Failure) -> Row:
     """A row of `failures`."""
     return {**asdict(failure), "recorded_at": failure.failed_at}
+
+
+def scrubbed(value: Any) -> Any:
+    """The value with every lone surrogate replaced by U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {key: scrubbed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrubbed(item) for item in value]
+    return value

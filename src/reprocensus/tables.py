@@ -28,6 +28,7 @@ from reprocensus.keys import digest
 from reprocensus.layout import first_version, next_version
 from reprocensus.migrations import conform, is_current, stamp, to_read, version_of
 from reprocensus.records import Edition
+from reprocensus.rows import scrubbed
 from reprocensus.schemas import TableSchema, load_table
 from reprocensus.storage import Storage
 
@@ -90,7 +91,7 @@ def frame_of(table: TableSchema, rows: Iterable[Row]) -> pl.DataFrame:
         return _polars(pa.Table.from_pylist(plain, schema=table.arrow))
     except UnicodeEncodeError:
         # File names and JSON can hold lone surrogates, Parquet cannot. Rare, so looked for only now.
-        return _polars(pa.Table.from_pylist([_scrubbed(row) for row in plain], schema=table.arrow))
+        return _polars(pa.Table.from_pylist([scrubbed(row) for row in plain], schema=table.arrow))
 
 
 class Tables:
@@ -380,17 +381,6 @@ class Tables:
                 f"{path} in {self.storage.uri} is no Parquet file, or a damaged one ({error}); somebody else "
                 f"wrote or cut it: {lost}"
             ) from error
-
-
-def _scrubbed(value: Any) -> Any:
-    """The value with every lone surrogate replaced by U+FFFD."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {key: _scrubbed(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_scrubbed(item) for item in value]
-    return value
 
 
 def _arrow(table: TableSchema, frame: pl.DataFrame) -> pa.Table:
