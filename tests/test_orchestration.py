@@ -19,7 +19,8 @@ from reprocensus.settings import load_settings
 from reprocensus.shard import process_shard
 from rows_of import rows_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.corpus]
+# Not seen over the whole corpus yet: a night over it on two workers gave 0.7 and 1.2 % by the same account.
+pytestmark = [pytest.mark.endurance, pytest.mark.corpus]
 MOST = 0.05
 
 
