@@ -39,7 +39,7 @@ def fold_of(paper_id: str) -> int:
 
 def supports(variable: Variable, readings: Mapping[str, Reading]) -> Supports:
     """For each cue what supports its alternatives."""
-    return [_supports(cue, readings) for cue in variable.rules.cues]
+    return [_supports(cue, readings) for cue in variable.needed_rules.cues]
 
 
 def _supports(
@@ -76,7 +76,7 @@ def _looked_at(cue: Cue, reading: Reading) -> Iterable[str]:
 def cut_back(variable: Variable, found: Supports, papers: frozenset[str], *, terms: bool) -> Variable:
     """The variable without what none of the papers supports."""
     cues = []
-    for cue, (pattern, unless, named) in zip(variable.rules.cues, found, strict=True):
+    for cue, (pattern, unless, named) in zip(variable.needed_rules.cues, found, strict=True):
         update: dict[str, object] = {}
         if pattern:
             update["pattern"] = without(cue.pattern or "", _unsupported(pattern, papers))
@@ -86,7 +86,8 @@ def cut_back(variable: Variable, found: Supports, papers: frozenset[str], *, ter
             held = tuple(term for term, who in named.items() if who & papers)
             update |= {"terms": held} if held else {"terms": (), "pattern": "(?!)"}
         cues.append(Cue.model_validate({**cue.model_dump(), **update}))
-    return variable.model_copy(update={"rules": variable.rules.model_copy(update={"cues": tuple(cues)})})
+    rules = variable.needed_rules.model_copy(update={"cues": tuple(cues)})
+    return variable.model_copy(update={"rules": rules})
 
 
 def _unsupported(found: Mapping[Branch, frozenset[str]], papers: frozenset[str]) -> list[Branch]:
@@ -95,7 +96,7 @@ def _unsupported(found: Mapping[Branch, frozenset[str]], papers: frozenset[str])
 
 def with_threshold(variable: Variable, papers: Labelled, readings: Mapping[str, Reading]) -> Variable:
     """The variable with the threshold that suits the papers best; of equals the nearest to its own."""
-    rules = variable.rules
+    rules = variable.needed_rules
     if rules.mode == "sides" or len(variable.labels) != 2:
         return variable
     finding = next(label for label in variable.labels if label != rules.default)
@@ -113,7 +114,7 @@ def with_threshold(variable: Variable, papers: Labelled, readings: Mapping[str, 
 
 def cross_validated(papers: Labelled, variables: Sequence[Variable], *, terms: bool) -> None:
     """Prints the agreement of rules that the other folds support."""
-    kinds = frozenset[SectionKind]().union(*(v.rules.all_sections for v in variables))
+    kinds = frozenset[SectionKind]().union(*(v.needed_rules.all_sections for v in variables))
     readings = {d.paper_id: Reading(d.extracted, kinds) for d, _ in papers}
     found = {v.name: supports(v, readings) for v in variables}
     said: dict[str, list[list[tuple[str, str]]]] = {v.name: [[], [], []] for v in variables}
@@ -142,10 +143,10 @@ def cross_validated(papers: Labelled, variables: Sequence[Variable], *, terms: b
 
 def lonely(papers: Labelled, variables: Sequence[Variable]) -> None:
     """Prints each alternative that one paper alone supports."""
-    kinds = frozenset[SectionKind]().union(*(v.rules.all_sections for v in variables))
+    kinds = frozenset[SectionKind]().union(*(v.needed_rules.all_sections for v in variables))
     readings = {d.paper_id: Reading(d.extracted, kinds) for d, _ in papers}
     for v in variables:
-        for cue, (pattern, unless, _) in zip(v.rules.cues, supports(v, readings), strict=True):
+        for cue, (pattern, unless, _) in zip(v.needed_rules.cues, supports(v, readings), strict=True):
             for name, text, held in (("pattern", cue.pattern, pattern), ("unless", cue.unless, unless)):
                 for branch, who in held.items():
                     if text and len(who) < 2:

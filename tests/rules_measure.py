@@ -145,7 +145,7 @@ def _points(papers: Sequence[Judged], variable: Variable) -> list[tuple[str, flo
     plain = [p for p in pairs(papers, variable) if p.confidence]
     known = {p.paper_id: p.answers[variable.name].label for p in papers}
     return [
-        (p.paper, place(p.confidence or 0, variable.rules.calibration), p.truth == p.said)
+        (p.paper, place(p.confidence or 0, variable.needed_rules.calibration), p.truth == p.said)
         for p in plain
         if known[p.paper] != "not_applicable"
     ]

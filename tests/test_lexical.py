@@ -354,8 +354,8 @@ REPEATED = ("1", "1 ", "1,", "1, ", "1.", "a ", "A ", "a-", "( ", "{1,", "50% ",
 
 def test_no_pattern_is_slow_on_any_sentence() -> None:
     """Each pattern on its own words and on numbers, over and over, as long as a sentence may be."""
-    regexes = {cue.regex for v in variables() for cue in v.rules.cues if not cue.domains}
-    regexes |= {cue.unless_regex for v in variables() for cue in v.rules.cues if cue.unless_regex}
+    regexes = {cue.regex for v in variables() for cue in v.needed_rules.cues if not cue.domains}
+    regexes |= {cue.unless_regex for v in variables() for cue in v.needed_rules.cues if cue.unless_regex}
     for regex in sorted(regexes, key=lambda r: r.pattern):
         own = list(dict.fromkeys(LITERAL.findall(regex.pattern)))[:24]
         for unit in (*REPEATED, *(f"{word} " for word in own), *(f"{word} 1 " for word in own)):

@@ -1,5 +1,6 @@
 """Every command and snippet of the README runs, in the README's order, beside the samples."""
 
+import json
 import os
 import re
 import shutil
@@ -104,3 +105,24 @@ def test_every_table_and_module_that_the_documents_name_exists() -> None:
         found = [p for p in (ROOT / "src").rglob("*.py") if p.as_posix().endswith("/" + name)]
         found += [p for p in (ROOT / "flows").rglob("*.py") if p.as_posix().endswith("/" + name)]
         assert found or (ROOT / name).exists(), name
+
+
+@pytest.mark.slow
+def test_a_variable_of_one_s_own_takes_one_file(folder: Path, api: str) -> None:
+    """The first block of its chapter, as written; then the same variable without rules."""
+    chapter = (ROOT / "docs" / "variables.md").read_text("utf-8")
+    (block,) = re.findall(r"```sh\n(# variables: one file\n.*?)```", chapter, flags=re.S)
+    done = follow(["bash", "-euc", block], folder)
+    assert done.returncode == 0, done.stderr
+    assert "random_seeds  (Yes, No)" in done.stdout
+    assert "Yes" in done.stdout.partition("paper_id")[2]
+    file = folder / "mine" / "variables" / "random_seeds.toml"
+    file.write_text(file.read_text("utf-8").partition("[rules]")[0], "utf-8")
+    mine = "REPROCENSUS_SCHEMAS=mine reprocensus"
+    refused = follow(f"{mine} run --variables random_seeds", folder)
+    assert refused.returncode == 2
+    assert "random_seeds: engine rules judges by rules" in refused.stderr
+    planned = follow(f"{mine} plan --store elsewhere --limit 1 --json", folder)
+    assert json.loads(planned.stdout)["judge"] == 9, planned.stderr
+    planned = follow(f"{mine} plan --store elsewhere --limit 1 --engine fake --json", folder)
+    assert json.loads(planned.stdout)["judge"] == 10, planned.stderr

@@ -47,7 +47,7 @@ def test_a_file_is_complete(name: str) -> None:
     assert variable.question.endswith("?")
     assert variable.in_documentation_score == (name in SCORED)
     assert variable.about_experiments == (name in SCORED - {"pseudocode"})
-    assert (variable.rules.gate is not None) == variable.about_experiments
+    assert (variable.needed_rules.gate is not None) == variable.about_experiments
 
 
 def test_the_labels_are_the_census_ones() -> None:
@@ -58,7 +58,7 @@ def test_the_labels_are_the_census_ones() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_cue_compiles_and_is_reachable(name: str) -> None:
-    for cue in load(name).rules.cues:
+    for cue in load(name).needed_rules.cues:
         assert cue.regex.flags & re.IGNORECASE == (0 if cue.case_sensitive else re.IGNORECASE)
         assert not cue.unless or cue.unless_regex
         assert all(cue.term_words) and len(set(cue.terms)) == len(cue.terms)
@@ -117,7 +117,7 @@ def test_no_file_names_a_place_on_this_machine() -> None:
 def test_a_list_is_put_in_and_its_digest_counts() -> None:
     data, lists = source("researcher_affiliation").encode(), LISTS.read_bytes()
     variable = parse_variable(data, "x", lists)
-    assert any("DeepMind" in cue.terms for cue in variable.rules.cues)
+    assert any("DeepMind" in cue.terms for cue in variable.needed_rules.cues)
     assert parse_variable(data, "x", lists + b"\n# changed\n").sha != variable.sha
     plain = source("pseudocode").encode()
     assert parse_variable(plain, "x", lists).sha == parse_variable(plain, "x").sha
@@ -153,7 +153,7 @@ def test_a_list_that_is_not_there_is_named() -> None:
     ],
 )
 def test_an_address_tells_the_kind_of_institution(address: str, kind: str | None) -> None:
-    cue = next(c for c in load("researcher_affiliation").rules.cues if c.domains)
+    cue = next(c for c in load("researcher_affiliation").needed_rules.cues if c.domains)
     assert cue.domains
     told = [name for name in cue.domains.kinds if list(cue.domains.places(f"X ({address})", name))]
     assert told == ([kind] if kind else [])

@@ -31,6 +31,7 @@ from reprocensus.sources.online import OnlinePages
 from reprocensus.state import EditionState, read_state
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
+from reprocensus.variables import Variable
 from reprocensus.workshop import Workshop
 
 
@@ -95,8 +96,8 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
         StoreError: the store cannot be read.
     """
     settings = settings_for(request, settings)
-    variables = load_variables(request.variables)
     engine = create_engine(request.engine, settings)
+    variables = _judgeable(engine, load_variables(request.variables), named=bool(request.variables))
     _check_model(engine, request.model)
     judging = Judging.of(engine, variables, extractor_version())
     tables = Tables(open_storage(request.store, settings))
@@ -121,6 +122,17 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
     plan = _plan(papers, states, judging, request, settings)
     journaled = {edition: state.journaled for edition, state in states.items()}
     return Prepared(request, settings, tables, judging, plan, gathered, earlier_tries(states), journaled)
+
+
+def _judgeable(engine: Engine, variables: Sequence[Variable], *, named: bool) -> tuple[Variable, ...]:
+    """The variables that the engine can judge. Raises `UsageError` if one that was named cannot be."""
+    lacking = [v.name for v in variables if engine.reads_rules and v.rules is None]
+    if lacking and named:
+        raise UsageError(
+            f"{', '.join(lacking)}: engine {engine.name} judges by rules, and there are no [rules] in the "
+            "variable's file; write some, or choose an engine that asks a language model"
+        )
+    return tuple(v for v in variables if v.name not in lacking)
 
 
 def settings_for(request: RunRequest, settings: Settings) -> Settings:

@@ -42,14 +42,14 @@ class _Side:
 
 def judge_paper(document: Document, variables: Sequence[Variable]) -> dict[str, Answer]:
     """An answer to each variable, by name. Every claim stands in the text at its start."""
-    kinds = frozenset[SectionKind]().union(*(variable.rules.all_sections for variable in variables))
+    kinds = frozenset[SectionKind]().union(*(variable.needed_rules.all_sections for variable in variables))
     reading = Reading(document.extracted, kinds)
     mute = reading.addressed([variable.name for variable in variables])
-    weighed = {variable.name: _weigh(variable.rules, reading, mute) for variable in variables}
-    answers = {v.name: _answer(v.rules, weighed[v.name], reading) for v in variables}
+    weighed = {variable.name: _weigh(variable.needed_rules, reading, mute) for variable in variables}
+    answers = {v.name: _answer(v.needed_rules, weighed[v.name], reading) for v in variables}
     for variable in variables:
-        gate = variable.rules.gate
-        if gate and _closed(gate, answers, weighed[variable.name], variable.rules, reading, mute):
+        gate = variable.needed_rules.gate
+        if gate and _closed(gate, answers, weighed[variable.name], variable.needed_rules, reading, mute):
             answers[variable.name] = Answer(
                 NOT_APPLICABLE, rationale=gate.rationale, confidence=answers[gate.variable].confidence
             )
@@ -58,7 +58,7 @@ def judge_paper(document: Document, variables: Sequence[Variable]) -> dict[str, 
 
 def scores(reading: Reading, variable: Variable) -> dict[str, float]:
     """What speaks for each label, as it is compared with the threshold."""
-    weighed = _weigh(variable.rules, reading, reading.addressed([variable.name]))
+    weighed = _weigh(variable.needed_rules, reading, reading.addressed([variable.name]))
     return {label: side.score for label, side in weighed.items()}
 
 
@@ -217,7 +217,7 @@ def _closed(
 
 def places(extracted: Extracted, variable: Variable, limit: int) -> list[Sentence]:
     """The sentences that weigh most by the variable's cues, for it or against, in the paper's order."""
-    rules = variable.rules
+    rules = variable.needed_rules
     reading = Reading(extracted, frozenset(rules.all_sections))
     weights: dict[int, float] = {}
     for cue in rules.cues:

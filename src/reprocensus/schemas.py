@@ -1,7 +1,8 @@
 """Reads `schemas/`: the variables that are judged, their lists of institutions, the tables that are written.
 
-The folder is found beside the checkout's sources, inside an installed package, or where
-`REPROCENSUS_SCHEMAS` points (a researcher's own variables).
+The folder is found beside the checkout's sources, or inside an installed package. A researcher's own, where
+`REPROCENSUS_SCHEMAS` points, lies over it file by file: what has the name of a bundled file takes its place,
+and what it lacks is the bundled one's.
 """
 
 import os
@@ -99,14 +100,40 @@ class TableSchema(_Model):
 
 
 def schemas_folder() -> Path:
-    """The folder that holds `variables/` and `tables/`. Raises `SchemaError` if there is none."""
+    """The bundled folder, with `variables/` and `tables/`. Raises `SchemaError` if there is none."""
     here = Path(__file__).parent
-    override = os.environ.get("REPROCENSUS_SCHEMAS")
-    candidates = [Path(override)] if override else [here / "schemas", here.parents[1] / "schemas"]
+    candidates = [here / "schemas", here.parents[1] / "schemas"]
     for folder in candidates:
         if (folder / "variables").is_dir() and (folder / "tables").is_dir():
             return folder
     raise SchemaError(f"no schemas folder with variables/ and tables/ at {', '.join(map(str, candidates))}")
+
+
+def _own_folder() -> Path | None:
+    """The folder that lies over the bundled one."""
+    named = os.environ.get("REPROCENSUS_SCHEMAS")
+    if not named:
+        return None
+    if not Path(named).is_dir():
+        raise SchemaError(f"REPROCENSUS_SCHEMAS is {named}, and there is no such folder")
+    return Path(named)
+
+
+def _file(name: str) -> Path:
+    """One's own file of that name, else the bundled one. Raises `SchemaError` if there is neither."""
+    for folder in (_own_folder(), schemas_folder()):
+        if folder and (folder / name).is_file():
+            return folder / name
+    raise SchemaError(f"{schemas_folder() / name} is missing: the installation is not whole; install it anew")
+
+
+def _files(kind: str) -> list[Path]:
+    """The files of `variables/` or `tables/`, one's own in the place of bundled ones of the same name."""
+    found = {}
+    for folder in (schemas_folder(), _own_folder()):
+        if folder:
+            found.update({path.name: path for path in (folder / kind).glob("*.toml")})
+    return [found[name] for name in sorted(found)]
 
 
 def load_variables(names: tuple[str, ...] = ()) -> tuple[Variable, ...]:
@@ -116,14 +143,18 @@ def load_variables(names: tuple[str, ...] = ()) -> tuple[Variable, ...]:
         SchemaError: a file is wrong, or two variables share a name or an order.
         UsageError: a name is not known.
     """
-    files = sorted((schemas_folder() / "variables").glob("*.toml"))
-    named = schemas_folder() / "affiliations.toml"
-    lists = named.read_bytes() if named.is_file() else None
-    found = sorted((parse_variable(f.read_bytes(), f.name, lists) for f in files), key=lambda v: v.order)
-    if not found:
-        raise SchemaError(f"no variable files in {schemas_folder() / 'variables'}")
-    if len({v.name for v in found}) < len(found) or len({v.order for v in found}) < len(found):
-        raise SchemaError("two variable files share a name or an order: " + ", ".join(v.name for v in found))
+    lists = _file("affiliations.toml").read_bytes()
+    read = {path: parse_variable(path.read_bytes(), str(path), lists) for path in _files("variables")}
+    found = sorted(read.values(), key=lambda v: v.order)
+    for what in ("name", "order"):
+        files: dict[object, Path] = {}
+        for path, variable in read.items():
+            other = files.setdefault(getattr(variable, what), path)
+            if other != path:
+                raise SchemaError(
+                    f"variable files {other} and {path} have the same {what}, {getattr(variable, what)}; "
+                    f"orders that are taken: {', '.join(str(v.order) for v in found)}"
+                )
     found = [_with_gate(v, found) for v in found]
     known = {v.name for v in found}
     if unknown := [name for name in names if name not in known]:
@@ -133,7 +164,7 @@ def load_variables(names: tuple[str, ...] = ()) -> tuple[Variable, ...]:
 
 def _with_gate(variable: Variable, known: list[Variable]) -> Variable:
     """The variable with a digest that covers the variable which decides whether it applies."""
-    gate = variable.rules.gate
+    gate = variable.rules.gate if variable.rules else None
     if gate is None:
         return variable
     shas = [v.sha for v in known if v.name == gate.variable]
@@ -144,56 +175,55 @@ def _with_gate(variable: Variable, known: list[Variable]) -> Variable:
 
 def load_table(name: str) -> TableSchema:
     """One table's schema. Raises `UsageError` for an unknown table, `SchemaError` for a wrong file."""
-    return _table(schemas_folder(), name)
+    known = {path.stem: path for path in _files("tables")}
+    if name not in known:
+        raise UsageError(f"unknown table {name!r}; known: {', '.join(known)}")
+    return _table(known[name])
 
 
 @cache
-def _table(folder: Path, name: str) -> TableSchema:
-    path = folder / "tables" / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
-        raise UsageError(f"unknown table {name!r}; known: {known}")
+def _table(path: Path) -> TableSchema:
     try:
         return TableSchema.model_validate(tomllib.loads(path.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SchemaError(f"table file {path.name}: {error}") from error
+        raise SchemaError(f"table file {path}: {error}") from error
 
 
 def load_tables() -> tuple[TableSchema, ...]:
     """Every table's schema, by name."""
-    return tuple(load_table(p.stem) for p in sorted((schemas_folder() / "tables").glob("*.toml")))
+    return tuple(load_table(p.stem) for p in _files("tables"))
 
 
 @cache
 def load_gazetteer() -> Gazetteer:
     """The names of countries and institutions. Raises `SchemaError` if the file is wrong."""
-    path = schemas_folder() / "places.toml"
+    path = _file("places.toml")
     try:
         return Gazetteer.model_validate(tomllib.loads(path.read_text("utf-8")))
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SchemaError(f"{path.name}: {error}") from error
+        raise SchemaError(f"{path}: {error}") from error
 
 
 @cache
 def load_domains() -> Domains:
     """What e-mail domains tell of institutions. Raises `SchemaError` if the file is wrong."""
-    path = schemas_folder() / "affiliations.toml"
+    path = _file("affiliations.toml")
     try:
         return Domains.model_validate(tomllib.loads(path.read_text("utf-8"))["domains"])
     except (OSError, KeyError, tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SchemaError(f"{path.name}: {error}") from error
+        raise SchemaError(f"{path}: {error}") from error
 
 
 def places_sha() -> str:
     """Digest of what tells places: names and domains."""
     files = ("places.toml", "affiliations.toml")
-    return digest("\n".join(digest((schemas_folder() / name).read_bytes()) for name in files))
+    return digest("\n".join(digest(_file(name).read_bytes()) for name in files))
 
 
 def load_serving() -> Serving:
     """Open models and GPUs with what is assumed of them. Raises `SchemaError` if the file is wrong."""
-    path = schemas_folder() / "serving.toml"
+    path = _file("serving.toml")
     try:
         return TypeAdapter(Serving).validate_python(tomllib.loads(path.read_text("utf-8")))
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SchemaError(f"{path.name}: {error}") from error
+        raise SchemaError(f"{path}: {error}") from error

@@ -207,13 +207,21 @@ class Variable(_Model):
     in_documentation_score: bool = False
     criteria: dict[str, str]
     text: TextWanted = TextWanted()
-    rules: Rules
+    #: Without them only a language model judges it.
+    rules: Rules | None = None
     sha: str
 
     @property
     def all_labels(self) -> tuple[str, ...]:
         """Its own labels, then those that every variable has."""
         return self.labels + COMMON_LABELS
+
+    @property
+    def needed_rules(self) -> Rules:
+        """Its rules. Raises `SchemaError` if it has none."""
+        if self.rules is None:
+            raise SchemaError(f"variable {self.name} has no [rules], so the rules engine cannot judge it")
+        return self.rules
 
     def sha_for(self, *, reads_rules: bool) -> str:
         """Digest of what an engine reads of it: all of its file, or what a language model is asked and shown.
@@ -236,17 +244,29 @@ class Variable(_Model):
 
     @model_validator(mode="after")
     def _labels_agree(self) -> Self:
-        used = {self.rules.default, *(cue.label for cue in self.rules.cues)}
-        used |= {self.rules.both} if self.rules.both else set()
-        if stray := used - set(self.all_labels):
-            raise ValueError(f"rules use labels that the variable does not have: {sorted(stray)}")
         if self.positive not in self.labels:
             raise ValueError(f"positive label {self.positive!r} is not among {self.labels}")
         if missing := set(self.labels) - set(self.criteria):
             raise ValueError(f"no criterion for {sorted(missing)}")
-        if self.about_experiments and (self.rules.gate is None or NOT_APPLICABLE not in self.criteria):
+        if self.about_experiments and NOT_APPLICABLE not in self.criteria:
             raise ValueError(
-                "a variable about experiments says when it is not_applicable: rules.gate, criteria"
+                "a variable with about_experiments = true says below [criteria] when it does not apply: "
+                f'{NOT_APPLICABLE} = "The paper has no experiments."'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_fit(self) -> Self:
+        if self.rules is None:
+            return self
+        used = {self.rules.default, *(cue.label for cue in self.rules.cues)}
+        used |= {self.rules.both} if self.rules.both else set()
+        if stray := used - set(self.all_labels):
+            raise ValueError(f"rules use labels that the variable does not have: {sorted(stray)}")
+        if self.about_experiments and self.rules.gate is None:
+            raise ValueError(
+                "a variable with about_experiments = true needs [rules.gate], such as variable = "
+                '"research_type", label = "Theoretical", rationale = "A theoretical paper."'
             )
         return self
 

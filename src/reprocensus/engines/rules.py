@@ -83,7 +83,7 @@ class RulesEngine(Engine):
         """The variables, and those that decide whether they apply."""
         needed = {v.name: v for v in variables}
         for variable in variables:
-            gate = variable.rules.gate
+            gate = variable.needed_rules.gate
             if gate:
                 needed.setdefault(gate.variable, self._known[gate.variable])
         return list(needed.values())
