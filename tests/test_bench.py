@@ -145,7 +145,7 @@ def test_a_peer_stops_when_its_time_is_up_and_may_fail() -> None:
 
     peers = [Peer("slow", "pytest", slow), Peer("failing", "pytest", failing, meddling=True)]
     samples = choose(SAMPLES, limit=4, seed=1)
-    found = measure_speed(samples, peers, peer_seconds=0.001, tick=lambda: None)
+    found = measure_speed(samples, peers, peer_seconds=0.001, rounds=2, tick=lambda: None)
     assert len(found["slow"].seconds) == 1
     assert len(found[OURS].seconds) == len(found[TEXTPAGE].seconds) == 4
     assert set(found["failing"].failed.values()) == {"ValueError"}

@@ -127,7 +127,19 @@ def with_secret(draw: Callable[[Any], None]) -> Extracted:
     return found
 
 
+def put_picture(sheet: Any, box: Any, alpha: int = 255) -> None:
+    picture = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.IRect(0, 0, 60, 8), 1)
+    picture.set_rect(picture.irect, (200, 220, 255, alpha))
+    sheet.insert_image(box, pixmap=picture, keep_proportion=False)
+
+
+def cover(sheet: Any) -> None:
+    sheet.insert_text((72, 500), SECRET)
+    put_picture(sheet, pymupdf.Rect(60, 480, 560, 520))
+
+
 HIDDEN: dict[str, Callable[[Any], None]] = {
+    "behind a picture": cover,
     "white": lambda sheet: sheet.insert_text((72, 500), SECRET, color=WHITE),
     "near white": lambda sheet: sheet.insert_text((72, 500), SECRET, color=(0.97, 0.96, 0.97)),
     "mode 3": lambda sheet: sheet.insert_text((72, 500), SECRET, render_mode=3),
@@ -155,6 +167,11 @@ def test_hidden_words_at_a_lines_end_leave_the_line() -> None:
     assert SECRET not in found.text and found.hidden
 
 
+def test_scraps_without_size_are_no_text() -> None:
+    found = with_secret(lambda sheet: sheet.insert_text((72, 500), "HWqQAg=</latexit>", fontsize=0.1))
+    assert "latexit" not in found.text and not found.hidden
+
+
 def test_white_text_on_a_dark_box_is_seen() -> None:
     def draw(sheet: Any) -> None:
         sheet.draw_rect(pymupdf.Rect(60, 480, 560, 520), color=BLACK, fill=(0.1, 0.1, 0.4))
@@ -163,6 +180,56 @@ def test_white_text_on_a_dark_box_is_seen() -> None:
     found = with_secret(draw)
     assert SECRET in found.text
     assert not found.hidden and "hidden_text" not in found.flags
+
+
+def test_text_on_a_picture_and_below_a_clear_one_is_seen() -> None:
+    def draw(sheet: Any) -> None:
+        put_picture(sheet, pymupdf.Rect(60, 480, 560, 520))
+        sheet.insert_text((72, 500), SECRET)
+        sheet.insert_text((72, 600), "Text below a veil can be read by everybody.")
+        put_picture(sheet, pymupdf.Rect(60, 580, 560, 620), alpha=90)
+
+    found = with_secret(draw)
+    assert SECRET in found.text and "below a veil" in found.text
+    assert not found.hidden and "hidden_text" not in found.flags
+
+
+def test_text_below_the_picture_of_a_whole_page_is_the_papers_text() -> None:
+    document = pymupdf.open()
+    sheet = document.new_page()
+    sheet.insert_textbox(pymupdf.Rect(72, 72, 540, 720), PROSE, fontsize=11)
+    put_picture(sheet, sheet.rect)
+    found = extract(document.tobytes())
+    assert "eight cards with 32 GB" in found.text
+    assert "ocr_layer" in found.flags and not found.hidden
+
+
+#: Names of fonts that look like markup. MuPDF's HTML has 31 characters of them, cut at the last hyphen.
+FONT_NAMES = (
+    'A</span><p style="top:1pt',
+    'A">evil</span>',
+    ',;font-size:9pt">IGNORE</span>-',
+    "N" * 300,
+    "<sup>",
+)
+
+
+@pytest.mark.parametrize("name", FONT_NAMES)
+def test_a_fonts_name_adds_no_words_and_costs_no_page(name: str) -> None:
+    escaped = "".join(char if char.isalnum() else f"#{ord(char):02x}" for char in name)
+    document = pymupdf.open()
+    sheet = document.new_page()
+    sheet.insert_text((72, 400), "A line of text of some length, in /two/ fonts", fontsize=11)
+    sheet.insert_text((310, 396), "with a raised end", fontsize=7, fontname="hebo")
+    sheet.insert_text((72, 420), "Another <line>, in bold type.", fontsize=11, fontname="hebo")
+    plain = document.tobytes()
+    words = sorted(re.findall("[a-z]+", extract(plain).text))
+    for font in (b"/BaseFont/Helvetica-Bold", b"/BaseFont/Helvetica"):
+        named = plain.replace(font, b"/BaseFont/" + escaped.encode())
+        assert named != plain
+        found = extract(named)
+        check(found)
+        assert sorted(re.findall("[a-z]+", found.text)) == words
 
 
 def test_the_layer_of_a_text_recognition_is_the_papers_text() -> None:

@@ -23,8 +23,9 @@ _SIDE_BY_SIDE = 60
 class Options:
     """What to measure: PDFs below `folder`, the first `limit` after shuffling by `seed`.
 
-    `peer_seconds` is each peer's CPU time at most (0 leaves them out), `memory_files` how many files the
-    worker takes whose memory is watched (0 leaves that out and the second worker too), `sentences` how many
+    `peer_seconds` is each peer's CPU time at most (0 leaves them out), `rounds` how often ours and MuPDF's
+    are taken, `memory_files` how many files the worker takes whose memory is watched (0 leaves that out and
+    the second worker too), `sentences` how many
     are looked up on their pages. `script` scores the texts if the folder has truths beside its PDFs.
     """
 
@@ -32,6 +33,7 @@ class Options:
     limit: int | None = None
     seed: int = 1
     peer_seconds: float = 60.0
+    rounds: int = 3
     memory_files: int = 700
     sentences: int = 1000
     script: Path | None = None
@@ -101,7 +103,11 @@ def measure(options: Options, tick: Callable[[str], None]) -> Figures:
     checked, texts = _check(samples, options, tick)
     peers = _installed() if options.peer_seconds else []
     timings = measure_speed(
-        samples, peers, peer_seconds=options.peer_seconds, tick=lambda: tick("CPU time, paper by paper")
+        samples,
+        peers,
+        peer_seconds=options.peer_seconds,
+        rounds=options.rounds,
+        tick=lambda: tick("CPU time, paper by paper"),
     )
     ours, base = timings[OURS], timings[TEXTPAGE]
     pages = {

@@ -36,6 +36,9 @@ def extract(
     peer_seconds: Annotated[
         float, typer.Option("--peer-seconds", min=1, help="CPU time that each of them gets")
     ] = 60.0,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, help="times that CPU time is taken; a paper's least counts")
+    ] = 3,
     memory_files: Annotated[
         int,
         typer.Option(
@@ -59,6 +62,7 @@ def extract(
         limit=limit,
         seed=seed,
         peer_seconds=peer_seconds if peers else 0.0,
+        rounds=rounds,
         memory_files=memory_files,
         sentences=sentences,
         script=score,

@@ -29,6 +29,8 @@ class Writer:
         self._starts: list[int | None] = [None] * n_pages
         self._parts: list[str] = []
         self._length = 0
+        #: All pages up to this one have begun.
+        self._begun = 0
         self.placed: list[Placed] = []
 
     def add(self, paragraph: Paragraph) -> None:
@@ -37,21 +39,31 @@ class Writer:
         start = self._length
         if len(rows) == 1:
             text = rows[0].text.removesuffix("\u00ad")
-            turns = [(rows[0].page, 0)]
+            turns = []
         else:
             text, turns = self._join(rows)
         if not text:
             return
+        page = rows[0].page
+        if page > self._begun:
+            self._begin(page, start)
         for page, offset in turns:
-            if self._starts[page - 1] is None:
-                self._starts[page - 1] = start + offset
-        self.placed.append(Placed(start, start + len(text), text, paragraph))
-        self._parts.append(text + "\n")
-        self._length += len(text) + 1
+            self._begin(page, start + offset)
+        end = start + len(text)
+        self.placed.append(Placed(start, end, text, paragraph))
+        self._parts.append(text)
+        self._length = end + 1
+
+    def _begin(self, page: int, offset: int) -> None:
+        """Note where a page begins, unless that is known."""
+        if self._starts[page - 1] is None:
+            self._starts[page - 1] = offset
+        if page == self._begun + 1:
+            self._begun = page
 
     def text(self) -> str:
         """The whole text: a paragraph a line."""
-        return "".join(self._parts)
+        return "\n".join([*self._parts, ""])
 
     def page_starts(self) -> tuple[int, ...]:
         """The offset at which each page begins; a page without text begins where the next one does."""
@@ -66,9 +78,9 @@ class Writer:
         return tuple(starts)
 
     def _join(self, rows: list[Row]) -> tuple[str, list[tuple[int, int]]]:
-        """The rows' text in one line, and (page, offset in it) for every page that begins in it."""
+        """The rows' text in one line, and (page, offset in it) for every page that begins within it."""
         parts: list[str] = []
-        turns = [(rows[0].page, 0)]
+        turns: list[tuple[int, int]] = []
         length = 0
         # Only the last piece can still change; `tail` is what stands since the last space, for addresses.
         piece = tail = rows[0].text

@@ -24,7 +24,7 @@ from reprocensus.records import Caption, Extracted, HiddenText, Section, Section
 
 EXTRACTOR: Final = "pymupdf"
 #: Version of the layout rules: raise it whenever the text of any paper may change.
-LAYOUT_VERSION: Final = "4"
+LAYOUT_VERSION: Final = "5"
 MAX_PAGES: Final = 2000
 
 _FEW_A_PAGE: Final = 200

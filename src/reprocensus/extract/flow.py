@@ -1,6 +1,7 @@
 """Puts together paragraphs that floats, footnotes, columns and pages interrupt."""
 
 import re
+from itertools import islice
 from typing import Final
 
 from reprocensus.extract.headings import LIST_ITEM
@@ -10,6 +11,8 @@ _LOWER: Final = re.compile(r"[\"“‘(\[]?[a-zà-ÿ]")
 _CLOSED: Final = re.compile(r"[.!?][\"'”’)\]]*(?:\^?\d{1,2}|[†‡∗*])?$")
 #: How far to look for the other half, in paragraphs: two pages of floats and footnotes are less.
 _REACH: Final = 120
+#: Type sizes in points that differ by no more than this are one.
+_ALIKE: Final = 0.35
 _RUNNING: Final = (Kind.BODY, Kind.SMALL)
 
 
@@ -52,11 +55,12 @@ def _other_half(chain: Paragraph, pending: list[Paragraph]) -> int | None:
         return None
     broken = text.endswith("-")
     kind, size = chain.kind, chain.size
-    for distance in range(min(_REACH, len(pending))):
-        other = pending[-1 - distance]
-        if other.kind is Kind.HEADING:
-            return None
-        if other.kind is not kind or abs(other.size - size) > 0.35:
+    for distance, other in enumerate(islice(reversed(pending), _REACH)):
+        if other.kind is not kind:
+            if other.kind is Kind.HEADING:
+                return None
+            continue
+        if not -_ALIKE <= other.size - size <= _ALIKE:
             continue
         if other.rows[0].mark:
             if chain.rows[0].mark and kind is Kind.SMALL and NOTE.match(other.rows[0].text):
@@ -95,4 +99,6 @@ def _is_scrap(other: Paragraph) -> bool:
     if len(other.rows) > 1:
         return False
     row = other.rows[0]
-    return row.width < 0.5 * (other.right - row.x0) and not ends_sentence(row.text) and len(row.text) < 40
+    return (
+        len(row.text) < 40 and row.x1 - row.x0 < 0.5 * (other.right - row.x0) and not ends_sentence(row.text)
+    )

@@ -59,6 +59,8 @@ _RUNNING: Final = re.compile(r"[a-z]{3}")
 _MAX_NAME: Final = 60
 #: And none is shorter: `Method`.
 _MIN_NAME: Final = 6
+#: A heading has four letters at least, or a number and three.
+MIN_HEADING: Final = 4
 _MAX_WORDS: Final = 16
 _MAX_CHARS: Final = 130
 

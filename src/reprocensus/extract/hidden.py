@@ -14,6 +14,8 @@ from reprocensus.extract.pages import Row
 
 #: Type below this size, in points, cannot be read.
 TINY: Final = 3.0
+#: Type below this size is a dot at most: it is no text, whether it says much or little.
+DUST: Final = 0.3
 _LIGHT: Final = 0xE8
 #: Grey levels that differ by less than this are one to the eye.
 _CONTRAST: Final = 26
@@ -86,6 +88,14 @@ def part(rows: list[Row], hidden: Iterable[Hidden]) -> tuple[list[Row], list[str
                 break
     gone = [" ".join(texts[id(row)]) for row in rows if id(row) in texts]
     return [row for row in rows if row.text], [text for text in gone if is_message(text)]
+
+
+def is_below(row: Row, size: float) -> bool:
+    """Whether a row's type is smaller than this, in points.
+
+    What a font calls a point may be anything, so the room that the letters take has to be small as well.
+    """
+    return row.size < size and min(row.y1 - row.y0, row.x1 - row.x0) < 1.5 * size
 
 
 def is_message(text: str) -> bool:

@@ -25,7 +25,11 @@ def drop_margin_numbers(pages: list[Page]) -> None:
     _part_lines(pages)
     places: Counter[tuple[str, int, int]] = Counter()
     for page in pages:
-        numbers = [row for row in page.rows if row.x1 - row.x0 < _WIDEST_NUMBER and _is_number(row.text)]
+        numbers = [
+            row
+            for row in page.rows
+            if row.text[-1] in _DIGITS and row.x1 - row.x0 < _WIDEST_NUMBER and _is_number(row.text)
+        ]
         drop: set[int] = set()
         for edge in ("x1", "x0") if len(numbers) >= _MIN_NUMBERED else ():
             for found in _columns(numbers, edge):

@@ -20,6 +20,8 @@ from reprocensus.extract.runs import Look, close_address, row_of, tidy
 SCALE: Final = 100.0
 
 _ROW: Final = '<p style="top:'
+#: The same, whatever the fonts' names: in these no hyphen follows another.
+_EXACT_ROW: Final = re.compile(r'<p style="top:(?=[-\d.]+pt;left:[-\d.]+pt;line-height:[-\d.]+pt">)')
 _SPAN: Final = '<span style="font-family:'
 #: Where in a row's markup its first run has begun at the latest that a second one can begin.
 _PAST_FIRST: Final = 110
@@ -107,13 +109,11 @@ def printouts(positions: Callable[[], bytes], styles: Callable[[], bytes]) -> Pr
 
 
 def rows_of(printed: Printouts, page: int) -> tuple[list[Row], set[int]]:
-    """The rows of the page that have ink, and the indexes of those in light or tiny type.
-
-    Raise ValueError where the printouts do not fit together.
-    """
+    """The rows of the page that have ink, and the indexes of those in light or tiny type."""
     rows: list[Row] = []
     suspects: set[int] = set()
     blocks, markup, colours, _ = printed
+    markup = _fitting(markup, sum([len(block.lines) for block in blocks]))
     crowded = len(markup) > _CROWDED
     at = 0
     for number, block in enumerate(blocks):
@@ -134,10 +134,12 @@ def rows_of(printed: Printouts, page: int) -> tuple[list[Row], set[int]]:
                 suspects.add(len(rows))
             if drawn.find(_SPAN, _PAST_FIRST) > 0 and _is_mixed(line, drawn, bold):
                 frame = x0 / SCALE, y0 / SCALE, (x0 + width) / SCALE, (y0 + height) / SCALE
-                row = _mixed(line, drawn, frame, page, number, horizontal)
-                if row is not None:
-                    rows.append(row)
-                continue
+                runs = _runs(drawn, text)
+                if runs is not None:
+                    row = row_of(*runs, frame, line.y / SCALE, page, number, horizontal=horizontal)
+                    if row is not None:
+                        rows.append(row)
+                    continue
             if (
                 mono
                 or "  " in text
@@ -164,9 +166,17 @@ def rows_of(printed: Printouts, page: int) -> tuple[list[Row], set[int]]:
                     horizontal,
                 )
             )
-    if at != len(markup) - 1:
-        raise ValueError("MuPDF's printouts of the page do not fit together")
     return rows, suspects
+
+
+def _fitting(markup: list[str], n_lines: int) -> list[str]:
+    """The HTML's lines, as many as the JSON has; without styles where that cannot be had.
+
+    The names of fonts stand in the HTML as they are, so one may look like the beginning of a line.
+    """
+    if len(markup) != n_lines + 1:
+        markup = _EXACT_ROW.split(_ROW.join(markup))
+    return markup if len(markup) == n_lines + 1 else [""] * (n_lines + 1)
 
 
 def _is_mixed(line: _Line, drawn: str, bold: bool) -> bool:
@@ -176,36 +186,41 @@ def _is_mixed(line: _Line, drawn: str, bold: bool) -> bool:
         return True
     if line.bbox.y + line.bbox.h - line.y > 0.45 * size:
         return True
-    same = f"font-size:{size / SCALE:.1f}pt"
-    return 2 * drawn.count(same) <= drawn.count(_SPAN)
+    return 2 * drawn.count(_size_of(size)) <= drawn.count(_SPAN)
 
 
-def _mixed(
-    line: _Line, drawn: str, frame: tuple[float, float, float, float], page: int, block: int, horizontal: bool
-) -> Row | None:
-    """The row of a line with several runs whose styles matter, or None if it has no ink."""
-    opening, *parts = drawn.split(_SPAN)
-    tags = opening[opening.find(">") + 1 :]
+@lru_cache(maxsize=4096)
+def _size_of(size: int) -> str:
+    return f"font-size:{size / SCALE:.1f}pt"
+
+
+def _runs(drawn: str, text: str) -> tuple[list[str], list[Look]] | None:
+    """The texts and looks of a line's runs, or None where they do not make up the line's text.
+
+    `text` is the line's as the JSON has it, cleaned. A font's name that looks like markup could otherwise put
+    words on the page that nobody sees there.
+    """
     texts: list[str] = []
     looks: list[Look] = []
     before = None
-    for part in parts:
-        css, _, rest = part.partition('">')
-        text, _, following = rest.partition("</span>")
-        # Whatever is not printable ASCII is an entity here.
-        if "&" in text:
-            text = _text(text)
-        look = _look(tags, css)
+    # What is written of a line before its first run ends in `pt">`.
+    for run in drawn[drawn.find(">") + 1 :].split("</span>")[:-1]:
+        # Closing tags of the run before, opening ones, the style; and text without quotes and brackets.
+        head, _, piece = run.rpartition('">')
+        if "&" in piece:
+            # Whatever is not printable ASCII is an entity here.
+            piece = _text(piece)
+        look = _look(head)
         if look is before:
             # Only the font is another, or it slants.
-            texts[-1] += text
+            texts[-1] += piece
         else:
-            texts.append(text)
+            texts.append(piece)
             looks.append(look)
             before = look
-        # Closing tags of this run, and those that open the next.
-        tags = following
-    return row_of(texts, looks, frame, line.y / SCALE, page, block, horizontal=horizontal)
+    whole = "".join(texts)
+    # Accents may be composed over two runs.
+    return (texts, looks) if whole == text or clean(whole) == text else None
 
 
 @lru_cache(maxsize=8192)
@@ -222,12 +237,13 @@ def _character(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _look(tags: str, css: str) -> Look:
-    """What a run looks like, by the tags before it and its style.
+def _look(head: str) -> Look:
+    """What a run looks like, by what stands before its text: tags, and a style.
 
     A style is `CMR10,serif;font-size:10.0pt;color:#000000`. Closing tags of the run before it may come first.
     The same looks are the same object.
     """
+    tags, _, css = head.partition(_SPAN)
     match = _STYLE.match(css)
     bold, mono = _looks(match[1]) if match else (False, False)
     size = float(match[2]) if match else 10.0

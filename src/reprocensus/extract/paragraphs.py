@@ -14,6 +14,7 @@ from reprocensus.extract.headings import (
     CAPTION,
     CAPTION_LETTERS,
     LIST_ITEM,
+    MIN_HEADING,
     looks_like_heading,
 )
 from reprocensus.extract.pages import Row
@@ -117,7 +118,7 @@ class Segmenter:
         self._rows = rows
         self._measures = measures
         self._rights = _edges([row.x1 for row in rows])
-        self._lefts = _edges([row.x0 for row in rows])
+        self._lefts: list[float] | None = None
         self._lowest: dict[tuple[int, int], float] = {}
         self._far = 1.33 * measures.leading
         self._box = False
@@ -126,7 +127,8 @@ class Segmenter:
         self._headings = {
             id(row)
             for row in rows
-            if (len(row.text) < _LONG or row.bold or row.size > body + 0.75 or row.text.isupper())
+            if len(row.text) >= MIN_HEADING
+            and (len(row.text) < _LONG or row.bold or row.size > body + 0.75 or row.text.isupper())
             and not row.text[0].islower()
             and looks_like_heading(row, body)
         }
@@ -277,6 +279,8 @@ class Segmenter:
         if _is_grid(row):
             return True
         at_right = any(abs(row.x1 - edge) < 1.5 for edge in self._rights)
+        if self._lefts is None:
+            self._lefts = _edges([other.x0 for other in self._rows])
         at_left = any(abs(row.x0 - edge) < 1.5 for edge in self._lefts)
         wide = [gap for gap in row.gaps if gap > 0.3 * row.size]
         even = bool(wide) and max(wide) - min(wide) < max(0.35 * row.size, 0.25 * min(wide))
@@ -312,14 +316,14 @@ def _is_grid(row: Row) -> bool:
 def _edges(values: list[float]) -> list[float]:
     """Positions at which several rows begin or end, in order."""
     # Whole points, half up: `round` on every row of a paper takes longer than all the rest of this.
+    values = sorted(values)
     places = [int(value + 0.5) for value in values]
+    # In order, so that the last of a place is the furthest.
+    furthest = dict(zip(places, values, strict=True))
     counts = Counter(places)
-    usual: dict[int, float] = {}
+    edges: list[float] = []
     for place, many in counts.items():
         around = many + counts.get(place - 1, 0) + counts.get(place + 1, 0)
         if around >= 4 and many * 3 >= around:
-            usual[place] = 0.0
-    for place, value in zip(places, values, strict=True):
-        if place in usual and value > usual[place]:
-            usual[place] = value
-    return sorted(usual.values())
+            edges.append(furthest[place])
+    return edges

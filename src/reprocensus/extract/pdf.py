@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from reprocensus.extract import hidden
 from reprocensus.extract.characters import clean
+from reprocensus.extract.covered import covered, pictures
 from reprocensus.extract.failures import failure, is_out_of_memory
 from reprocensus.extract.markup import SCALE, printouts, rows_of
 from reprocensus.extract.pages import Link, Page, Pages, Row
@@ -125,6 +126,12 @@ def _read_page(document: Any, index: int, printer: "_Printer") -> Page | None:
         sheet = Page(index + 1, width, height, rows, _links(document, index, bare), images)
         odd = any(hidden.is_message(found[at].text) for at in suspects)
         _take_out_hidden(document, sheet, outside, odd=odd, clear=printed.clear)
+        if suspects:
+            # What is left of what a figure carries for the program that drew it, in type of no size.
+            sheet.rows = [row for row in sheet.rows if not hidden.is_below(row, hidden.DUST)]
+        names = pictures(bare)
+        if names:
+            _take_out_covered(document, sheet, names)
     except Exception as error:
         _pass_on(error)
         # One unreadable page must not cost the others; the caller counts and flags it.
@@ -148,9 +155,25 @@ def _take_out_hidden(document: Any, sheet: Page, outside: list[str], *, odd: boo
         sheet.rows, texts = hidden.part(sheet.rows, found)
         sheet.hidden += texts
     if odd:
-        tiny = [row for row in sheet.rows if row.size < hidden.TINY and hidden.is_message(row.text)]
+        tiny = [
+            row for row in sheet.rows if hidden.is_below(row, hidden.TINY) and hidden.is_message(row.text)
+        ]
         sheet.hidden += [row.text for row in tiny]
         sheet.rows = [row for row in sheet.rows if row not in tiny]
+
+
+def _take_out_covered(document: Any, sheet: Page, names: set[bytes]) -> None:
+    """Move what pictures cover from a page's rows to its hidden text, unless it is the text of a scan."""
+    rows = covered(document, sheet.number - 1, sheet.rows, names)
+    if not rows:
+        return
+    if 2 * sum(len(row.text) for row in rows) > sum(len(row.text) for row in sheet.rows):
+        # Some programs put what they recognised below the picture of the page.
+        sheet.ocr_layer = True
+        return
+    gone = {id(row) for row in rows}
+    sheet.hidden += [row.text for row in rows]
+    sheet.rows = [row for row in sheet.rows if id(row) not in gone]
 
 
 class _Printer:

@@ -57,7 +57,8 @@ class _Divider:
         marks = [_Mark(0, SectionKind.FRONT, "")]
         kind = SectionKind.FRONT
         for index, item in enumerate(self._placed):
-            found = self._next(index, item, kind)
+            long = item.end - item.start > _MAX_HEADING and item.paragraph.kind is not Kind.HEADING
+            found = None if long and kind is not SectionKind.FRONT else self._next(index, item, kind)
             if found is not None:
                 kind = found.kind
                 marks.append(found)
@@ -65,8 +66,6 @@ class _Divider:
 
     def _next(self, index: int, item: Placed, kind: SectionKind) -> _Mark | None:
         heading = item.paragraph.kind is Kind.HEADING
-        if len(item.text) > _MAX_HEADING and not heading and kind is not SectionKind.FRONT:
-            return None
         if kind is SectionKind.FRONT and _ABSTRACT_RUN_IN.match(item.text):
             return _Mark(item.start, SectionKind.ABSTRACT, "Abstract")
         if index in self._references:
