@@ -103,9 +103,10 @@ class Writer:
 
     def _glue(self, piece: str, tail: str, above: Row, row: Row) -> str:
         """A row's text, changed so that the next row's text can follow at once."""
-        if open_address(tail) and self._addresses.joins(
-            tail, row.text, mono=above.ends_mono and row.starts_mono
-        ):
+        # An address has one of these.
+        address = "/" in tail or "." in tail or ":" in tail
+        mono = above.ends_mono and row.starts_mono
+        if address and open_address(tail) and self._addresses.joins(tail, row.text, mono=mono):
             return piece
         if piece[-1] not in _HYPHENS:
             return piece + " "

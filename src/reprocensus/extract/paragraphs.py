@@ -169,8 +169,9 @@ class Segmenter:
 
     def right_of(self, row: Row) -> float:
         """The right edge of the column that a row stands in, in points: the nearest usual one."""
-        at = bisect_left(self._rights, row.x1 - 2.5)
-        for edge in self._rights[at:]:
+        rights = self._rights
+        for at in range(bisect_left(rights, row.x1 - 2.5), len(rights)):
+            edge = rights[at]
             if edge > row.x0:
                 # A far edge is another column's: a row of this one never comes near it.
                 return edge
@@ -215,11 +216,13 @@ class Segmenter:
         if last.ends_mono and row.starts_mono and not row.mark and _runs_on(current, row):
             return False
         ended = ends_sentence(last.text)
-        remaining = self.right_of(last) - last.x1
-        short = remaining > row.first_word_width + 0.9 * row.size
-        if short:
+        remaining = self.right_of(last) - last.x1 - 0.9 * row.size
+        if remaining > 0 and remaining > row.first_word_width:
+            # The line is short: its neighbour's first word would have had room.
             return not _runs_on(current, row)
-        if self._opens(last, row, ended=ended):
+        # In the midst of a sentence and a block hardly anything opens.
+        within = not ended and row.block == last.block and not row.mark and not row.text[0].isdigit()
+        if not within and self._opens(last, row, ended=ended):
             return True
         if id(last) in self._boxed and row.x0 < last.x0 - 0.5 * row.size:
             return True
