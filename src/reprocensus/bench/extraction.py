@@ -171,8 +171,8 @@ def _figures(peer: Peer, timings: dict[str, Timing]) -> PeerFigures:
         papers=len(timing.seconds),
         failed=len(timing.failed),
         cpu_s=timing.total,
-        over_ours=timing.over(timings[OURS]),
-        over_textpage=timing.over(timings[TEXTPAGE]),
+        over_ours=timing.over_once(timings[OURS]),
+        over_textpage=timing.over_once(timings[TEXTPAGE]),
     )
 
 

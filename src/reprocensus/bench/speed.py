@@ -21,9 +21,13 @@ TEXTPAGE = "get_textpage"
 
 @dataclass(slots=True)
 class Timing:
-    """What one extractor took: CPU seconds by paper, and what kept it from reading the others."""
+    """What one extractor took: CPU seconds by paper, and what kept it from reading the others.
+
+    `seconds` are the least of all rounds, `first` those of the first, which is the only one of peers.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
+    first: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -33,9 +37,17 @@ class Timing:
 
     def over(self, other: "Timing") -> float | None:
         """Its CPU time over another's, on the papers that both have read; None if there are none."""
-        both = self.seconds.keys() & other.seconds.keys()
-        theirs = sum(other.seconds[name] for name in both)
-        return sum(self.seconds[name] for name in both) / theirs if theirs else None
+        return _ratio(self.seconds, other.seconds)
+
+    def over_once(self, other: "Timing") -> float | None:
+        """The same by the first round alone: one round against the least of several would be no match."""
+        return _ratio(self.first, other.first)
+
+
+def _ratio(ours: dict[str, float], theirs: dict[str, float]) -> float | None:
+    both = ours.keys() & theirs.keys()
+    base = sum(theirs[name] for name in both)
+    return sum(ours[name] for name in both) / base if base else None
 
 
 def measure_speed(
@@ -106,4 +118,5 @@ def _time(timing: Timing, sample: Sample, read: Callable[[bytes], object]) -> No
         timing.failed[sample.name] = type(error).__name__
     else:
         taken = cpu_seconds() - started
-        timing.seconds[sample.name] = min(taken, timing.seconds.get(sample.name, taken))
+        first = timing.first.setdefault(sample.name, taken)
+        timing.seconds[sample.name] = min(taken, timing.seconds.get(sample.name, first))

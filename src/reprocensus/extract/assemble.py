@@ -39,7 +39,7 @@ class Writer:
         start = self._length
         if len(rows) == 1:
             text = rows[0].text.removesuffix("\u00ad")
-            turns = []
+            turns: list[tuple[int, int]] = []
         else:
             text, turns = self._join(rows)
         if not text:
