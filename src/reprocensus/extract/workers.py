@@ -90,8 +90,12 @@ def work(data: bytes, cpu_s: float) -> Extracted:
     """What a worker does with one PDF, in at most about so much CPU time. Raise what extraction raises."""
     limit_cpu(cpu_s)
     from reprocensus.extract.document import extract
+    from reprocensus.mupdf import give_back
 
-    return extract(data)
+    try:
+        return extract(data)
+    finally:
+        give_back()
 
 
 def _prepare() -> None:
