@@ -335,7 +335,7 @@ def test_papers_in_flight_are_limited_by_their_tokens() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"vllm_model": "other"}, "not other; see REPROCENSUS_VLLM_MODEL"),
+        ({"vllm_model": "other"}, "not other; --model or REPROCENSUS_VLLM_MODEL"),
         ({"vllm_context": 200_000}, "is 100000 tokens, not 200000: lower REPROCENSUS_VLLM_CONTEXT"),
         ({"vllm_key": "wrong"}, "REPROCENSUS_VLLM_KEY"),
     ],

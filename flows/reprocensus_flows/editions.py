@@ -1,20 +1,15 @@
 """Which editions are meant by a venue and years, and with which prompts they would be judged."""
 
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Sequence
 
-from reprocensus.census import prepare
+from reprocensus.census import in_words, prepare
 from reprocensus.errors import UsageError
 from reprocensus.keys import digest
 from reprocensus.plan import Judging
 from reprocensus.prompt import prompt_sha
-from reprocensus.records import Edition
 from reprocensus.request import RunRequest
 from reprocensus.settings import Settings
 from reprocensus.sources import source_kinds, venues
-
-#: Editions that a message names.
-_NAMED: Final = 12
 
 
 def is_edition(source: str) -> bool:
@@ -67,17 +62,9 @@ def editions_of(
     if not names:
         raise UsageError(
             f"no source lists {venue or 'a venue'} of {', '.join(map(str, years)) or 'any year'}; they list "
-            + _listed(found, venue)
+            + in_words(found, [venue] if venue else [])
         )
     return tuple(names)
-
-
-def _listed(found: Collection[Edition], venue: str | None) -> str:
-    """The editions that were found, in words: those of the venue if there are any, and not all of many."""
-    of_it = {e for e in found if venue and e.venue.casefold() == venue.casefold()}
-    names = [f"{edition.venue}/{edition.year}" for edition in sorted(of_it or found)]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return (", ".join(names[:_NAMED]) or "nothing") + more
 
 
 def prompt_version_of(judging: Judging) -> str:

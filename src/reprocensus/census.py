@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from reprocensus.claims import Claims
 from reprocensus.engines import Engine, create_engine
@@ -34,6 +34,9 @@ from reprocensus.tables import Tables
 from reprocensus.variables import Variable
 from reprocensus.workshop import Workshop
 
+#: Editions that a message names.
+_NAMED: Final = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -51,6 +54,13 @@ class Prepared:
     tries: Mapping[Edition, int]
     #: By edition, the journal files that the plan rests on.
     journaled: Mapping[Edition, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def listed(self) -> set[Edition]:
+        """The editions that the request is about."""
+        found = {paper.edition for paper in self.gathered.papers}
+        found |= {listing.edition for listing in self.gathered.listings}
+        return found | {failed.edition for failed in self.gathered.failed}
 
     @property
     def mended(self) -> set[Edition]:
@@ -151,7 +161,10 @@ def settings_for(request: RunRequest, settings: Settings) -> Settings:
 def _check_model(engine: Engine, model: str | None) -> None:
     """Raises `UsageError` unless the engine would judge with the model: rules have none to choose from."""
     if model and engine.model != model and not engine.model.startswith((f"{model} ", f"{model}@")):
-        raise UsageError(f"engine {engine.name} has the model {engine.model}, not {model}; leave it empty")
+        raise UsageError(
+            f"engine {engine.name} has the model {engine.model}, not {model}; do without a model's name, or "
+            "choose another engine"
+        )
 
 
 def _plan(
@@ -183,14 +196,26 @@ def _only(gathered: Gathered, editions: Collection[str], limit: int | None) -> G
         return gathered
     wanted = {name.casefold() for name in editions}
     listed = {p.edition for p in gathered.papers} | {listing.edition for listing in gathered.listings}
-    known = {_key(edition) for edition in listed | {failed.edition for failed in gathered.failed}}
+    listed |= {failed.edition for failed in gathered.failed}
+    known = {_key(edition) for edition in listed}
     if unknown := sorted(name for name in editions if name.casefold() not in known):
-        raise UsageError(f"no source lists the edition {', '.join(unknown)}; an edition is VENUE/YEAR")
+        form = "" if all("/" in name for name in unknown) else " (an edition is VENUE/YEAR)"
+        there = in_words(listed, [name.partition("/")[0] for name in unknown])
+        raise UsageError(f"no source lists the edition {', '.join(unknown)}{form}; they list {there}")
     return Gathered(
         [paper for paper in gathered.papers if _key(paper.edition) in wanted][:limit],
         [listing for listing in gathered.listings if _key(listing.edition) in wanted],
         [failed for failed in gathered.failed if _key(failed.edition) in wanted],
     )
+
+
+def in_words(editions: Collection[Edition], venues: Collection[str] = ()) -> str:
+    """Editions as they are asked for, such as `ICML/2016`: those of the venues if any, of many the first."""
+    folded = {venue.casefold() for venue in venues}
+    near = sorted(e for e in editions if e.venue.casefold() in folded) or sorted(editions)
+    names = [f"{edition.venue}/{edition.year}" for edition in near]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (", ".join(names[:_NAMED]) or "nothing") + more
 
 
 def _key(edition: Edition) -> str:

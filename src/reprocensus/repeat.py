@@ -13,9 +13,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reprocensus.census import settings_for
 from reprocensus.engines import create_engine
 from reprocensus.errors import UsageError
 from reprocensus.extract.version import extractor_version
+from reprocensus.history import one_run
 from reprocensus.judge import Judged, judge
 from reprocensus.keys import digest, verdict_key
 from reprocensus.outcome import ShardReport
@@ -73,10 +75,10 @@ def repeat(tables: Tables, run_id: str, sample: float, seed: int, settings: Sett
         EngineError: the engine cannot start.
         EngineLostError: the engine's server went away for good.
     """
-    row = _run_row(tables, run_id)
+    row = one_run(tables, run_id)
+    run_id = row["run_id"]
     request = _request(row)
-    if request.exact:
-        settings = settings.model_copy(update={"vllm_exact": True})
+    settings = settings_for(request, settings)
     engine = create_engine(row["engine"], settings)
     if engine.model != row["model"]:
         raise UsageError(
@@ -105,13 +107,6 @@ def repeat(tables: Tables, run_id: str, sample: float, seed: int, settings: Sett
     found = _found(run.run_id, run_id, sample, seed, papers, changed, judged)
     tables.write_row("repeats", run.run_id, {**asdict(found), "recorded_at": datetime.now(UTC)})
     return found
-
-
-def _run_row(tables: Tables, run_id: str) -> Row:
-    rows = tables.read_rows("runs").filter(run_id=run_id).to_dicts()
-    if not rows:
-        raise UsageError(f"{tables.storage.uri} has no run {run_id}; the table runs has their ids")
-    return rows[0]
 
 
 def _request(row: Row) -> RunRequest:

@@ -7,6 +7,7 @@ import polars as pl
 
 from reprocensus.audit.audit import Verdicts
 from reprocensus.errors import UsageError
+from reprocensus.history import one_run
 from reprocensus.labels import LabelledPaper
 from reprocensus.records import Edition
 from reprocensus.tables import Tables
@@ -18,15 +19,14 @@ def stored_runs(tables: Tables, runs: Sequence[str], engine: str | None) -> dict
     A run's verdicts are read from the journal, where a later run replaces none.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there is no such run, or there are no verdicts.
     """
-    found = {run: _of_run(tables, run, engine) for run in runs} if runs else {"": _standing(tables, engine)}
+    ids = [one_run(tables, run)["run_id"] for run in runs]
+    found = {run: _of_run(tables, run, engine) for run in ids} if ids else {"": _standing(tables, engine)}
     for run, verdicts in found.items():
         if not verdicts:
             which = " ".join(filter(None, [run and f"of run {run}", engine and f"by engine {engine}"]))
-            raise UsageError(
-                f"{tables.storage.uri} has no verdicts {which}".rstrip() + "; the table runs has their ids"
-            )
+            raise UsageError(f"{tables.storage.uri} has no verdicts {which}".rstrip())
     return found if runs else {engine or "verdicts": found[""]}
 
 

@@ -75,7 +75,8 @@ listing.add_commands(app)
 @takes_request
 def plan(request: RunRequest, as_json: bool) -> None:
     """Say what a run would fetch, extract and judge, and do none of it."""
-    prepared = prepare(request, load_settings())
+    # Whoever plans is there to read that a server is not.
+    prepared = prepare(request, load_settings().model_copy(update={"vllm_start_wait_s": 0}))
     _tell(prepared)
     if as_json:
         print(
@@ -230,8 +231,11 @@ def _report(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> N
     tables, plan = prepared.tables, prepared.plan
     every = load_variables()
     by = ("venue", "year")
-    groups = group_statistics(labels_of(tables, every, prepared.judging.engine), by, every)
-    out.print(show.statistics_table(groups, by, every))
+    engine = prepared.judging.engine
+    ours = {(edition.venue, edition.year) for edition in prepared.listed}
+    groups = group_statistics(labels_of(tables, every, engine), by, every)
+    of_this_run = [group for group in groups if (group["venue"], group["year"]) in ours]
+    out.print(show.statistics_table(of_this_run, by, every, engine))
     if outcome:
         lines = show.outcome_lines(outcome, seconds)
         lines += show.failure_lines(failures(tables, prepared.editions), outcome.run_id)

@@ -93,10 +93,11 @@ def compare(
     from reprocensus.audit.compare import compare as make_comparison
     from reprocensus.audit.gather import stored_runs
 
-    if first == second:
-        raise UsageError(f"run {first} is named twice; compare takes two runs")
     runs = stored_runs(open_tables(store), [first, second], None)
-    found = make_comparison((first, second), runs[first], runs[second], load_variables())
+    if len(runs) < 2:
+        raise UsageError(f"{first} and {second} are one run; compare takes two")
+    (a, of_a), (b, of_b) = runs.items()
+    found = make_comparison((a, b), of_a, of_b, load_variables())
     if as_json:
         show.print_json(asdict(found))
         return

@@ -47,16 +47,22 @@ def print_lines(lines: Sequence[str]) -> None:
 
 
 def statistics_table(
-    groups: Sequence[Mapping[str, Any]], by: Sequence[str], variables: Sequence[Variable]
+    groups: Sequence[Mapping[str, Any]], by: Sequence[str], variables: Sequence[Variable], engine: str
 ) -> Table:
-    """Shares in percent, one row a group."""
+    """Shares in percent by an engine's labels, one row a group."""
     table = Table(
-        title="What empirical papers document, in % (emp. and acad.: of all papers)",
+        title=f"What empirical papers document, by {engine}, in % (emp., acad.: of all papers)",
         box=SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
-        caption="n: papers (20/45: 20 of 45 judged on every variable).  score: documentation, 0 to 7.",
+        caption=f"score: documentation, 0 to {sum(v.in_documentation_score for v in variables)}",
     )
+    partly = next((group for group in groups if group["n_failed"]), None)
+    if partly:
+        n, judged = partly["n_papers"], partly["n_papers"] - partly["n_failed"]
+        table.caption = (
+            f"{table.caption}.  n: {judged}/{n} is {judged} of {n} papers judged on every variable"
+        )
     for name in by:
         table.add_column(name, overflow="fold", min_width=10 if name == "venue" else 4)
     table.add_column("n", justify="right", no_wrap=True)

@@ -73,7 +73,8 @@ def _print_groups(
     elif not groups:
         raise UsageError("the store has no papers yet; run reprocensus run first, or check --store")
     else:
-        show.console().print(show.statistics_table(groups, [n for n in GROUPS if n in asked], variables))
+        shown = [name for name in GROUPS if name in asked]
+        show.console().print(show.statistics_table(groups, shown, variables, engine))
 
 
 def correct(

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from reprocensus.engines import Engine, nothing
+from reprocensus.engines import Check, Engine, nothing
 from reprocensus.errors import EngineError, JudgeError
 from reprocensus.keys import digest
 from reprocensus.records import UNKNOWN, Answer, Claim, Document
@@ -36,6 +36,10 @@ class FakeEngine(Engine):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
+
+    def look(self, *, thorough: bool) -> Sequence[Check]:
+        """See `Engine.look`."""
+        return (Check("for tests", None, "it reads no paper, and says what a script says"),)
 
     async def ask(
         self, document: Document, variables: Sequence[Variable], begun: Callable[[], None] = nothing

@@ -216,12 +216,11 @@ class VllmServer:
             raise EngineError(f"{message}; REPROCENSUS_VLLM_URL mostly ends in /v1") from error
         names = [model.id for model in served]
         wanted = self._settings.vllm_model
+        serves = f"{self._base} serves {', '.join(names) or 'nothing'}"
         if wanted is None and len(names) != 1:
-            raise EngineError(f"{self._base} serves {names or 'nothing'}; name one in REPROCENSUS_VLLM_MODEL")
+            raise EngineError(f"{serves}; name one by --model or REPROCENSUS_VLLM_MODEL")
         if wanted is not None and wanted not in names:
-            raise EngineError(
-                f"{self._base} serves {names or 'nothing'}, not {wanted}; see REPROCENSUS_VLLM_MODEL"
-            )
+            raise EngineError(f"{serves}, not {wanted}; --model or REPROCENSUS_VLLM_MODEL names the model")
         found = next(model for model in served if wanted in (None, model.id))
         self._model = found.id
         return found

@@ -65,7 +65,7 @@ def _model(facts: ServerFacts, options: LlmOptions) -> Check:
             "model",
             False,
             f"it serves {served}, not {options.model}",
-            "set REPROCENSUS_VLLM_MODEL to a served one",
+            "name a served one by REPROCENSUS_VLLM_MODEL or --model",
         )
     return Check("model", True, facts.model)
 

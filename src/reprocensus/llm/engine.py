@@ -188,7 +188,8 @@ class LlmEngine(Engine):
             except EngineAwayError as error:
                 if monotonic() - began >= self.options.start_wait_s:
                     raise EngineError(
-                        f"{self.name}: {error}; is it running? `reprocensus engines --check`"
+                        f"{self.name}: {error}; is it running? REPROCENSUS_VLLM_URL says where it is, "
+                        "`reprocensus engines --check` looks at it, `reprocensus estimate` needs none"
                     ) from error
                 if not told:
                     _LOG.warning("%s; waiting for it, at most %.0f s", error, self.options.start_wait_s)
