@@ -226,7 +226,7 @@ def test_the_command_audits_a_store_and_its_runs(reprocensus: Command, tmp_path:
     assert "pseudocode" in reprocensus("audit", "--labels", "l.jsonl", "--store", "s").stdout
     for which in (["--run", "none"], ["--engine", "none"]):
         done = reprocensus("audit", "--labels", "l.jsonl", "--store", "s", *which)
-        assert done.returncode == 2 and "no verdicts" in done.stderr
+        assert done.returncode == 2 and "no run" in done.stderr
     asked = ("--engine", "fake", "--limit", "2", "--store", "s", "--json")
     other = json.loads(reprocensus("run", f"manifest:{SAMPLES}", *asked).stdout)["run_id"]
     found = json.loads(reprocensus("compare", run, other, "--store", "s", "--json").stdout)

@@ -18,6 +18,7 @@ from reprocensus.outcome import ShardReport
 from reprocensus.plan import Judging
 from reprocensus.prompt import prompt_sha, question, system
 from reprocensus.request import RunRequest
+from reprocensus.schemas import own_schemas
 from reprocensus.tables import Tables
 
 _PACKAGES = ("reprocensus", "prefect", "pymupdf", "polars", "pyarrow", "vllm")
@@ -102,13 +103,15 @@ def mark_interrupted(tables: Tables, leases: Leases) -> int:
 
 
 def software_versions() -> dict[str, str]:
-    """Python and the packages that what is judged depends on, where installed."""
+    """Python and the packages that what is judged depends on, where installed; a digest of own schemas."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    if own := own_schemas():
+        found["own_schemas"] = own[:16]
     return found
 
 

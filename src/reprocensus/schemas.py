@@ -136,6 +136,21 @@ def _files(kind: str) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
+def own_schemas() -> str | None:
+    """Digest of the variables where they are not those that come with the program; None where they are."""
+    own, bundled = (
+        "\n".join(f"{file.name} {digest(file.read_bytes())}" for file in files)
+        for files in (
+            [*_files("variables"), _file("affiliations.toml")],
+            [
+                *sorted((schemas_folder() / "variables").glob("*.toml")),
+                schemas_folder() / "affiliations.toml",
+            ],
+        )
+    )
+    return digest(own) if own != bundled else None
+
+
 def load_variables(names: tuple[str, ...] = ()) -> tuple[Variable, ...]:
     """The variables, in their order; only those named, if any are.
 

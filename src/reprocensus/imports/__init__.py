@@ -104,7 +104,7 @@ def import_file(
         publish(tables, edition)
     if not sums["new"] + sums["new_papers"]:
         return Imported(None, *_counts(sums))
-    _save_run(tables, run_id, started, engine or str(who), model, file, sums)
+    _save_run(tables, run_id, started, (engine, who), model, file, sums)
     return Imported(run_id, *_counts(sums))
 
 
@@ -214,10 +214,20 @@ def _append(tables: Tables, table: str, edition: Edition, run_id: str, rows: pl.
 
 
 def _save_run(
-    tables: Tables, run_id: str, started: datetime, name: str, model: str, file: Path, sums: dict[str, int]
+    tables: Tables,
+    run_id: str,
+    started: datetime,
+    given: tuple[str | None, str | None],
+    model: str,
+    file: Path,
+    sums: dict[str, int],
 ) -> None:
+    """Keeps the import as a run. `given`: the census' name, or the one of who labelled."""
+    engine, who = given
+    name = engine or str(who)
     now = datetime.now(UTC)
-    asked = {"import": file.name, "sha256": digest(file.read_bytes()), "of": name}
+    option = "--engine" if engine else "--who"
+    asked = {"import": file.name, "sha256": digest(file.read_bytes()), "of": name, "given_as": option}
     row = {
         "run_id": run_id,
         "started_at": started,

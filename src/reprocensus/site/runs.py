@@ -1,11 +1,11 @@
 """What a run's page says: with what it judged, and how to do it again. Pure."""
 
 import json
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from reprocensus.site.again import Again, again
 from reprocensus.site.safe import without_paths
 
 Row = dict[str, Any]
@@ -13,8 +13,6 @@ Row = dict[str, Any]
 _PRIVATE: Final = frozenset(
     {"host", "pid", "pids", "booted", "store", "server", "endpoint", "url", "base_url", "contact"}
 )
-#: Settings of a run that options of the same name set, and what they are if nothing is said.
-_OPTIONS: Final = ("venue", "year", "limit", "tracks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,12 @@ class RunPage:
     counts: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
     system: tuple[str, ...]
     prompts: tuple[Row, ...]
-    command: str
+    again: Again
     imported: bool
+    #: Labels by a person: given in a sitting, or imported.
+    is_labels: bool
+    #: Verdicts that it made, by its own counts; 0 where it ended without telling.
+    n_judged: int
 
 
 def run_page(row: Row) -> RunPage:
@@ -50,26 +52,11 @@ def run_page(row: Row) -> RunPage:
         tuple((stage, tuple(found)) for stage, found in stages.items()),
         tuple(dict.fromkeys(prompt["prompt"] for prompt in row["prompts"])),
         tuple(row["prompts"]),
-        repeat_command(row, settings),
+        again(row, settings),
         "import" in settings,
+        "review" in settings or settings.get("given_as") == "--who",
+        sum(n for outcome, n in stages.get("judge", ()) if outcome not in ("failed", "taken_over")),
     )
-
-
-def repeat_command(row: Row, settings: Row) -> str:
-    """The command that does the run again: into a store of one's own."""
-    words = ["reprocensus"]
-    if "import" in settings:
-        words += ["import", str(settings["import"]), "--engine", row["engine"], "--model", row["model"]]
-    else:
-        words += ["run", *(without_paths(str(source)) for source in settings.get("sources") or ())]
-        words += ["--engine", row["engine"]]
-        variables = settings.get("variables") or ()
-        words += ["--variables", ",".join(variables)] if variables else []
-        for name in _OPTIONS:
-            value = settings.get(name)
-            if value is not None and (name, value) != ("tracks", "main"):
-                words += [f"--{name}", str(value)]
-    return shlex.join([*words, "--store", "repeated"])
 
 
 def latest_first(rows: Iterable[Row]) -> list[Row]:

@@ -31,4 +31,5 @@ def run(corpus: Corpus, route: Route) -> Found:
         total=run_total(facts, row["run_id"]),
         agreements=agreements(facts, row["run_id"], corpus.variables),
         before=before["run_id"] if before else None,
+        known={each["run_id"] for each in corpus.runs},
     )
