@@ -28,7 +28,7 @@ COMMANDS = (
 )
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [
-    {"errors", "records", "outcome", "validation", "logs"},
+    {"errors", "records", "outcome", "validation", "logs", "counting"},
     {
         "keys",
         "variables",

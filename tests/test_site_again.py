@@ -41,7 +41,7 @@ def _not_the_default(name: str) -> Any:
     if get_origin(kind) is tuple:
         return ("one", "two words")
     inner = next((k for k in get_args(kind) if k is not type(None)), kind)
-    return {"bool": True, "int": 7, "float": 0.5, "str": f"a {name}"}[inner.__name__]
+    return {"bool": True, "int": 7, "float": 0.5, "str": f"a {name}"}[getattr(inner, "__name__", "")]
 
 
 def _parsed(command: str) -> RunRequest:

@@ -19,6 +19,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from reprocensus.census import Prepared, prepare, settle
+from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.logs import log_as
 from reprocensus.outcome import RunOutcome
@@ -246,10 +247,11 @@ def _whole(store: str) -> str:
 
 def _nothing(prepared: Prepared) -> str:
     settle(prepared)
-    return f"nothing to do: {prepared.plan.n_done} of {prepared.plan.n_papers} papers are done and unchanged"
+    plan = prepared.plan
+    return f"nothing to do: {plan.n_done} of {counted(plan.n_papers, 'paper')} done and unchanged"
 
 
 def _told(outcome: RunOutcome) -> str:
     failed = len(outcome.report.failed_papers)
     run = f"run {outcome.run_id} {outcome.status}"
-    return f"{run}, {failed} papers failed" if failed else f"{run} ({runtime.flow_run.name})"
+    return f"{run}, {counted(failed, 'paper')} failed" if failed else f"{run} ({runtime.flow_run.name})"

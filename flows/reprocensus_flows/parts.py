@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
 from reprocensus.census import Prepared, prepare
+from reprocensus.counting import counted
 from reprocensus.errors import FlowError
 from reprocensus_flows.records import Recorder
 from reprocensus_flows.session import silent
@@ -40,7 +41,7 @@ def work_in_parts(prepared: Prepared) -> str:
         rest = prepare(prepared.request, prepared.settings.model_copy(update={"scale_out": "local"}))
         if rest.anything:
             do(rest, silent, Recorder(rest.settings, to_prefect=True))
-    return f"{len(parts)} parts, {len(prepared.editions)} editions"
+    return f"{counted(len(parts), 'part')}, {counted(len(prepared.editions), 'edition')}"
 
 
 def split(prepared: Prepared, parts: int) -> list[tuple[str, ...]]:

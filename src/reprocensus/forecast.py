@@ -11,6 +11,7 @@ from typing import Final
 
 import polars as pl
 
+from reprocensus.counting import counted
 from reprocensus.engines import create_engine
 from reprocensus.excerpt import excerpt
 from reprocensus.llm.engine import LlmEngine
@@ -109,7 +110,7 @@ def _measured(tables: Tables, editions: Sequence[Edition], judging: Judging) -> 
                 prompt / papers * per,
                 (prompt - cached) / papers,
                 output / papers * per,
-                f"measured on {papers} papers that it judged",
+                f"measured on {counted(papers, 'paper')} that it judged",
             )
     return None
 
@@ -134,7 +135,7 @@ def _reckoned(tables: Tables, editions: Sequence[Edition], judging: Judging) -> 
     default = {what: MEAN_PAPER if len(what_sections(what)) > 1 else 500 for what in kinds}
     mean = {what: sum(found) / n if n else default[what] for what, found in lengths.items()}
     source = (
-        f"reckoned from {n} stored texts at {CHARACTERS:g} characters a token"
+        f"reckoned from {counted(n, 'stored text')} at {CHARACTERS:g} characters a token"
         if n
         else f"reckoned with {MEAN_PAPER:,} tokens a paper, the mean; no text is stored yet"
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.request import RunRequest
 from reprocensus.tables import Tables
@@ -42,7 +43,7 @@ def one_run(tables: Tables, name: str) -> Row:
         return found.row(0, named=True)
     if found.height:
         raise UsageError(
-            f"{name!r} means {found.height} runs, such as {found['run_id'][0]}; give the whole id"
+            f"{name!r} means {counted(found.height, 'run')}, such as {found['run_id'][0]}; give the whole id"
         )
     raise UsageError(f"no run {name!r} in {tables.storage.uri}; reprocensus runs lists them")
 

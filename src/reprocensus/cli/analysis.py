@@ -12,6 +12,7 @@ from rich.text import Text
 
 from reprocensus.cli import show
 from reprocensus.cli.options import EngineChoice, JsonOption, StoreOption, open_tables
+from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.schemas import TableSchema, load_table, load_tables, load_variables
 
@@ -149,7 +150,7 @@ def migrate(store: StoreOption = None) -> None:
     from reprocensus.upgrade import upgrade
 
     written = upgrade(open_tables(store))
-    show.print_lines([f"{len(written)} files written anew", *written])
+    show.print_lines([f"{counted(len(written), 'file')} written anew", *written])
 
 
 def _key(schema: TableSchema) -> tuple[str, ...]:
@@ -188,7 +189,9 @@ def _print_rows(rows: "pa.RecordBatchReader") -> None:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     show.console().print(table)
     if total > len(shown):
-        print(f"{len(shown)} of {total} rows; --csv, --json or --out FILE gives all", file=sys.stderr)
+        print(
+            f"{len(shown)} of {counted(total, 'row')}; --csv, --json or --out FILE gives all", file=sys.stderr
+        )
 
 
 def _cell(value: Any) -> str:

@@ -30,6 +30,7 @@ from reprocensus.cli import (
 from reprocensus.cli.asked import takes_request
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.cli.progress import progress_display
+from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.groups import group_statistics, labels_of
 from reprocensus.inspect import explain, failures
@@ -240,6 +241,6 @@ def _report(prepared: Prepared, outcome: RunOutcome | None, seconds: float) -> N
         lines = show.outcome_lines(outcome, seconds)
         lines += show.failure_lines(failures(tables, prepared.editions), outcome.run_id)
     else:
-        lines = [f"nothing to do: {plan.n_done} of {plan.n_papers} papers are done and unchanged"]
+        lines = [f"nothing to do: {plan.n_done} of {counted(plan.n_papers, 'paper')} done and unchanged"]
         lines += show.waiting_lines(plan)
     show.print_lines([*lines, f"tables: {tables.storage.uri}/tables"])

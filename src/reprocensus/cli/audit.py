@@ -11,6 +11,7 @@ from rich.table import Table
 
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.schemas import load_variables
 
@@ -215,9 +216,8 @@ def _shares(m: "Measures") -> list[str]:
 
 def _disagreements(found: "Audit", examples: int) -> list[str]:
     """Both sides of some disagreements, and how many there are."""
-    lines = [
-        f"{len(found.disagreements)} disagreements, the most confident first; --json and --html have all"
-    ]
+    n = counted(len(found.disagreements), "disagreement")
+    lines = [f"{n}, the most confident first; --json and --html have all"]
     for d in found.disagreements[:examples]:
         sure = "" if d.pair.confidence is None else f" ({d.pair.confidence:.2f})"
         lines.append(f"{d.variable}, {d.pair.paper}: people {d.pair.truth}, engine {d.pair.said}{sure}")
@@ -241,7 +241,7 @@ def _differences(found: "Comparison", examples: int) -> list[str]:
     """How the runs were made, and some differences with both sides."""
     shared = ", ".join(f"{name} {share:.0%}" for name, share in found.made_by.items())
     lines = [
-        f"{found.n} verdicts in both runs, {found.only_first} only in {found.first}, "
+        f"{counted(found.n, 'verdict')} in both runs, {found.only_first} only in {found.first}, "
         f"{found.only_second} only in {found.second}",
         f"made by the same: {shared}",
         f"{len(found.differences)} differ, those that both are surest of first; --json has all",

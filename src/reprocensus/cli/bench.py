@@ -12,6 +12,7 @@ from rich.table import Table
 
 from reprocensus.cli import show
 from reprocensus.cli.options import EngineChoice, StoreOption
+from reprocensus.counting import counted
 from reprocensus.settings import load_settings
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def night(
     if as_json:
         print(json.dumps(found.as_json()))
         return
-    table = Table(title=f"{found.papers} papers, {found.verdicts} verdicts", box=SIMPLE_HEAD)
+    table = Table(
+        title=f"{counted(found.papers, 'paper')}, {counted(found.verdicts, 'verdict')}", box=SIMPLE_HEAD
+    )
     for name in ("", "wall s", "CPU s", "peak MiB", "task runs", "database MiB", "status"):
         table.add_column(name, justify="right")
     for name, one in (("everything new", found.full), ("nothing new", found.nothing)):
@@ -152,9 +155,8 @@ def _print(figures: "Figures") -> None:
 
 
 def _speeds(figures: "Figures") -> Table:
-    title = (
-        f"CPU time of {figures.papers} papers, {figures.pages} pages ({figures.folder}, seed {figures.seed})"
-    )
+    of = f"{counted(figures.papers, 'paper')}, {counted(figures.pages, 'page')}"
+    title = f"CPU time of {of} ({figures.folder}, seed {figures.seed})"
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, title_justify="left")
     table.add_column("extractor")
     table.add_column("version")
@@ -190,7 +192,10 @@ def _rest(figures: "Figures") -> Table:
     if figures.memory:
         early, peak, files = figures.memory.early_mib, figures.memory.peak_mib, figures.memory.files
         rows.append(
-            (f"peak memory of a worker, early and after {files} files, MiB", f"{early:.0f}, {peak:.0f}")
+            (
+                f"peak memory of a worker, early and after {counted(files, 'file')}, MiB",
+                f"{early:.0f}, {peak:.0f}",
+            )
         )
     if figures.two_workers_over_one:
         rows.append(("two workers over one", _ratio(figures.two_workers_over_one)))
@@ -226,13 +231,14 @@ def site(
     if build:
         for done in build_speed(chosen, settings, SiteOptions(engine=judge, pdfs=False), again=True):
             print(
-                f"build: {done.n_papers} papers, {done.n_files} files in {done.seconds:.1f} s "
+                f"build: {counted(done.n_papers, 'paper')}, {counted(done.n_files, 'file')} "
+                f"in {done.seconds:.1f} s "
                 f"({done.n_papers / done.seconds:.0f} papers/s), {done.cpu_seconds:.1f} s of the processors "
                 f"({done.n_papers * workers / done.cpu_seconds:.0f} papers/s if {workers} were free)"
             )
     found = waiting(chosen, settings, judge, workers=workers, at_once=at_once, n=requests, warm_s=warm_s)
     print(
-        f"serve: {found.n} requests, {at_once} at once, {found.errors} errors; "
+        f"serve: {counted(found.n, 'request')}, {at_once} at once, {counted(found.errors, 'error')}; "
         f"median {found.median_ms:.1f}, 95th percentile {found.p95_ms:.1f}, "
         f"longest {found.worst_ms:.1f} ms; {found.per_second:.0f} a second, "
         f"{found.cpu_ms:.2f} ms of the processors each; {found.memory_mib:.0f} MiB"

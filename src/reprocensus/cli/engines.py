@@ -13,6 +13,7 @@ from rich.table import Table
 from reprocensus.census import Prepared
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.counting import counted
 from reprocensus.engines import Check, create_engine, engine_names, missing_for
 from reprocensus.errors import EngineError, UsageError
 from reprocensus.settings import Settings, load_settings
@@ -114,7 +115,7 @@ def repeat_run(
     if as_json:
         print(json.dumps(asdict(found), ensure_ascii=False))
         return
-    title = f"Labels that came out otherwise, {found.n_papers} papers"
+    title = f"Labels that came out otherwise, {counted(found.n_papers, 'paper')}"
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
     for name in ("variable", "n", "flipped", "%", "95 %"):
         table.add_column(name, justify="left" if name == "variable" else "right")
@@ -122,8 +123,11 @@ def repeat_run(
         between = f"{100 * row.low:.1f}-{100 * row.high:.1f}"
         table.add_row(row.variable, str(row.n), str(row.flipped), f"{100 * row.rate:.1f}", between)
     show.console().print(table)
-    lost = ((found.n_changed, "rest on what has changed since"), (found.n_failed, "failed this time"))
-    left = [f"{n} verdicts {why}" for n, why in lost if n]
+    lost = (
+        (found.n_changed, ("rests on what has changed since", "rest on what has changed since")),
+        (found.n_failed, ("failed this time", "failed this time")),
+    )
+    left = [f"{counted(n, 'verdict')} {why[n > 1]}" for n, why in lost if n]
     show.print_lines([*left, f"run {found.run_id}; in the tables repeats and runs"])
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.counting import counted
 from reprocensus.imports import import_file
 from reprocensus.schemas import load_variables
 
@@ -32,8 +33,16 @@ def import_labels(
         print(json.dumps(asdict(done)))
         return
     print(
-        f"{done.n_papers} papers, {done.n_new_papers} of them new; {done.n_new} labels added, "
-        f"{done.n_known} known already"
-        + (f"; {done.n_merged} rows of papers named more than once: the last stands" if done.n_merged else "")
-        + (f"; {done.n_unlisted} papers left out, which the store does not list" if done.n_unlisted else "")
+        f"{counted(done.n_papers, 'paper')}, {done.n_new_papers} of them new; "
+        f"{counted(done.n_new, 'label')} added, {done.n_known} known already"
+        + (
+            f"; {counted(done.n_merged, 'row')} of papers named more than once: the last stands"
+            if done.n_merged
+            else ""
+        )
+        + (
+            f"; {counted(done.n_unlisted, 'paper')} left out, not listed by the store"
+            if done.n_unlisted
+            else ""
+        )
     )

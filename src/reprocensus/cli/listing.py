@@ -13,6 +13,7 @@ from rich.table import Table
 from typer.core import TyperCommand
 
 from reprocensus.cli import show
+from reprocensus.counting import counted
 from reprocensus.errors import StoreError
 from reprocensus.records import Paper
 from reprocensus.settings import load_settings
@@ -181,7 +182,7 @@ def _print(listing: Listing) -> None:
     side = f", {listing.left_out} more in side tracks (--tracks all)" if listing.left_out else ""
     without = sum(paper.pdf_url is None for paper in listing.papers)
     no_pdf = f", {without} without a link to a PDF" if without else ""
-    show.print_lines([f"{listing.edition}: {len(listing.papers)} papers{no_pdf}{side}"])
+    show.print_lines([f"{listing.edition}: {counted(len(listing.papers), 'paper')}{no_pdf}{side}"])
 
 
 def _spans(years: Sequence[int]) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.history import Retry, failures_that_stand, one_run, papers_of, recent_runs, retries
 
@@ -112,7 +113,9 @@ def _retry(wanted: Sequence[Retry], start: Start, as_json: bool) -> int:
     codes = []
     for each in wanted:
         if not as_json:
-            show.print_lines([f"trying {each.n_papers} papers of {', '.join(each.request.sources)} again"])
+            show.print_lines(
+                [f"trying {counted(each.n_papers, 'paper')} of {', '.join(each.request.sources)} again"]
+            )
         codes.append(start(each.request, as_json))
     return max(codes)
 
@@ -147,7 +150,9 @@ def _runs_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _papers_table(rows: pl.DataFrame, n: int) -> Table:
     title = (
-        f"{n} papers" if n == rows.height else f"{rows.height} of {n} papers; --limit and --json have more"
+        counted(n, "paper")
+        if n == rows.height
+        else f"{rows.height} of {counted(n, 'paper')}; --limit and --json have more"
     )
     table = Table("paper", title=title, box=None)
     for name in ("verdicts", "prompt tokens", "cached", "output", "seconds", "US cents"):
@@ -192,7 +197,7 @@ def _run_lines(row: dict[str, Any]) -> list[str]:
     asked = {k: v for k, v in json.loads(row["settings"]).items() if v not in (None, [], False, "")}
     hardware, software = json.loads(row["hardware"]), json.loads(row["software"])
     ended = f"{row['finished_at']:%Y-%m-%d %H:%M:%S}" if row["finished_at"] else "has not ended"
-    machine = f"{hardware.get('host')}, {hardware.get('processors')} processors"
+    machine = f"{hardware.get('host')}, {counted(hardware.get('processors') or 0, 'processor')}"
     lines = [
         f"run {row['run_id']}: {row['status']}",
         f"started  {row['started_at']:%Y-%m-%d %H:%M:%S} UTC, ended {ended}",

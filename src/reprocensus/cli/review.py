@@ -14,6 +14,7 @@ import typer
 
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.schemas import load_variables
 from reprocensus.settings import load_settings
@@ -131,10 +132,10 @@ def review(
     if as_json:
         print(json.dumps(told))
         return
-    lines = [f"{told['labelled']} of {told['drawn']} labels asked for are given by {labelling.who}"]
+    lines = [f"{told['labelled']} of {counted(len(drawn), 'label')} asked for given by {labelling.who}"]
     if left_out:
         lines.append(
-            f"{left_out} answers left out, which were not asked for: their probability is not known; "
+            f"{counted(left_out, 'answer')} left out that nobody asked for: the probability is not known; "
             "reprocensus import --who takes labels of another sample"
         )
     show.print_lines(lines)

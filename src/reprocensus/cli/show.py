@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from reprocensus.counting import counted
 from reprocensus.inspect import Reason
 from reprocensus.outcome import RunOutcome
 from reprocensus.plan import Plan
@@ -143,13 +144,13 @@ def plan_lines(plan: Plan) -> list[str]:
     """What a run would do."""
     n = plan.counts()
     lines = [
-        f"{n['papers']} papers listed, {n['done']} of them with nothing left to do",
-        f"to fetch    {n['fetch']} PDFs",
-        f"to extract  {n['extract']} PDFs",
-        f"to judge    {n['judge']} verdicts",
+        f"{counted(n['papers'], 'paper')} listed, {n['done']} of them with nothing left to do",
+        f"to fetch    {counted(n['fetch'], 'PDF')}",
+        f"to extract  {counted(n['extract'], 'PDF')}",
+        f"to judge    {counted(n['judge'], 'verdict')}",
     ]
     if plan.unpublished:
-        lines.append(f"to publish  {len(plan.unpublished)} editions that an interrupted run left")
+        lines.append(f"to publish  {counted(len(plan.unpublished), 'edition')} that an interrupted run left")
     return lines + waiting_lines(plan)
 
 
@@ -158,7 +159,8 @@ def waiting_lines(plan: Plan) -> list[str]:
     if not sum(plan.waiting.values()):
         return []
     stages = ", ".join(f"{n} at {stage}" for stage, n in sorted(plan.waiting.items()) if n)
-    return [f"{plan.n_waiting} papers failed earlier and wait ({stages}); try again with --retry-failed"]
+    papers, waits = counted(plan.n_waiting, "paper"), "waits" if plan.n_waiting == 1 else "wait"
+    return [f"{papers} failed earlier and {waits} ({stages}); try again with --retry-failed"]
 
 
 def outcome_lines(outcome: RunOutcome, seconds: float) -> list[str]:
@@ -188,8 +190,8 @@ def failure_lines(failures: pl.DataFrame, run_id: str) -> list[str]:
         )
         .sort("stage", "kind")
     )
-    papers = failures["paper_id"].n_unique()
-    lines = [f"{papers} papers have failures, {new} of them in this run (all of them: table failures):"]
+    papers = counted(failures["paper_id"].n_unique(), "paper has", "papers have")
+    lines = [f"{papers} failures, {new} of them in this run (all of them: table failures):"]
     for row in groups.iter_rows(named=True):
         again = "tried again by the next runs" if row["transient"] else "not tried again by itself"
         lines.append(

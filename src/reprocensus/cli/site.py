@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reprocensus.cli.options import EngineChoice, StoreOption
+from reprocensus.counting import counted
 from reprocensus.settings import load_settings
 from reprocensus.site.options import Evidence, SiteOptions
 
@@ -49,11 +50,13 @@ def build(
         print(f"{paper_id}: no pictures: {reason}", file=sys.stderr)
     drawn = done.drawn
     if evidence is not Evidence.NONE:
-        print(f"{drawn.pictures} pictures drawn, {drawn.kept} kept, {drawn.marked} PDFs marked")
+        made, of_quotes = counted(drawn.pictures, "picture"), counted(drawn.marked, "PDF")
+        print(f"{made} drawn, {drawn.kept} kept, {of_quotes} marked")
     print(
-        f"{done.n_papers} papers, {done.n_files} files in {time.monotonic() - started:.1f} s; "
-        f"{len(done.editions)} editions built, {len(done.unchanged)} unchanged, "
-        f"{done.n_removed} files removed: {out}/index.html"
+        f"{counted(done.n_papers, 'paper')}, {counted(done.n_files, 'file')} "
+        f"in {time.monotonic() - started:.1f} s; "
+        f"{counted(len(done.editions), 'edition')} built, {len(done.unchanged)} unchanged, "
+        f"{counted(done.n_removed, 'file')} removed: {out}/index.html"
     )
 
 

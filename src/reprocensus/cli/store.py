@@ -13,6 +13,7 @@ from rich.table import Table
 
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.history import one_run
 from reprocensus.maintain import Options
@@ -86,7 +87,11 @@ def rebuild(
         "as_of": until.isoformat() if until else None,
         "editions": [str(one) for one in wanted],
     }
-    print(json.dumps(done) if as_json else f"rebuilt {len(wanted)} editions in {into.storage.uri}/tables")
+    print(
+        json.dumps(done)
+        if as_json
+        else f"rebuilt {counted(len(wanted), 'edition')} in {into.storage.uri}/tables"
+    )
 
 
 def maintain(
@@ -113,13 +118,13 @@ def maintain(
     if as_json:
         print(json.dumps(asdict(done)))
         return
-    words = "would be" if dry_run else "were"
+    words = " would be" if dry_run else ""
     lines = [
-        f"journal     {done.packed} files {words} packed into {done.packs}",
-        f"            {done.deleted} files that were packed earlier {words} deleted",
-        f"objects     {done.objects} {words} deleted",
+        f"journal     {counted(done.packed, 'file')}{words} packed into {done.packs}",
+        f"            {counted(done.deleted, 'file')} packed earlier{words} deleted",
+        f"objects     {done.objects}{words} deleted",
         f"bytes       {done.n_bytes} freed",
-        f"history     {done.rows_dropped} rows dropped",
+        f"history     {counted(done.rows_dropped, 'row')} dropped",
     ]
     lines += [f"busy        {name}: a run works on it" for name in done.busy]
     show.print_lines(lines)

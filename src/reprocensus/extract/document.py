@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
 
+from reprocensus.counting import counted
 from reprocensus.extract.addresses import Addresses
 from reprocensus.extract.assemble import Writer, write
 from reprocensus.extract.characters import count_unknown
@@ -147,15 +148,12 @@ def _check_usable(read: Pages, text: str, unknown: float) -> None:
     if unknown > _UNREADABLE:
         raise failure("no_text", "The fonts do not say which characters they show.")
     if not letters:
-        raise failure("no_text", f"{_pages(n_pages)} without a text layer, {pictured} with images.")
+        raise failure("no_text", f"{counted(n_pages, 'page')} without a text layer, {pictured} with images.")
     if letters < _SCRAPS_A_PAGE * n_pages and 2 * pictured >= n_pages:
         raise failure(
-            "no_text", f"Only {letters} characters of text on {_pages(n_pages)}, {pictured} with images."
+            "no_text",
+            f"Only {letters} characters of text on {counted(n_pages, 'page')}, {pictured} with images.",
         )
-
-
-def _pages(count: int) -> str:
-    return f"{count} page" if count == 1 else f"{count} pages"
 
 
 def _flags(read: Pages, text: str, sections: tuple[Section, ...], unknown: float) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from reprocensus.counting import counted
 from reprocensus.engines import engine_names
 from reprocensus.errors import UsageError
 from reprocensus.imports.layouts import normalised
@@ -124,8 +125,8 @@ def _check_editions(rows: pl.DataFrame, file: Path) -> None:
     plausible = pl.col("year").is_between(*_YEARS)
     if (lost := rows.filter(pl.col("venue").is_null() | ~plausible.fill_null(False))).height:
         raise UsageError(
-            f"{file}: no venue, or no year from {_YEARS[0]} to {_YEARS[1]}, for {lost.height} papers, "
-            f"such as {lost.row(0)[:5]}"
+            f"{file}: no venue, or no year from {_YEARS[0]} to {_YEARS[1]}, for "
+            f"{counted(lost.height, 'paper')}, such as {lost.row(0)[:5]}"
         )
     for venue in rows["venue"].unique():
         try:

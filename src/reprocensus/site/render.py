@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from reprocensus import __version__
+from reprocensus.counting import counted
 from reprocensus.site import urls
 from reprocensus.site.options import SiteOptions
 
@@ -45,7 +46,7 @@ def environment() -> "Environment":
         auto_reload=False,
     )
     made.filters.update(
-        percent=percent, number=number, count=count, day=day, moment=moment, words=words,
+        percent=percent, number=number, count=count, counted=counted, day=day, moment=moment, words=words,
         label=label_words, cell=cell_words,
     )  # fmt: skip
     made.globals.update(urls=urls, policy=POLICY, version=__version__)

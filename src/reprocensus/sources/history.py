@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from reprocensus.counting import counted
 from reprocensus.errors import ListError, WriteConflictError
 from reprocensus.records import Edition
 from reprocensus.sources.listing import Listing
@@ -68,7 +69,8 @@ def shrunk(before: Mapping[str, list[str]], listing: Listing) -> ListError | Non
     names = ", ".join(lost[:_SHOWN]) + (f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else "")
     return ListError(
         "fewer_papers",
-        f"{listing.edition} lists {len(now)} papers, {len(had)} when it was listed before; gone: {names}. "
+        f"{listing.edition} lists {counted(len(now), 'paper')}, {len(had)} when it was listed before; "
+        f"gone: {names}. "
         "Look at the page; if it is right, run again with --accept-fewer",
     )
 

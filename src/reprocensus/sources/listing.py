@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
+from reprocensus.counting import counted
 from reprocensus.errors import ListError, PaperError, SourceError
 from reprocensus.keys import digest, slug
 from reprocensus.records import Edition, Paper
@@ -256,7 +257,9 @@ def _listing(reading: _Reading, source: str, *, whole: bool) -> Listing:
     problems = list(reading.problems)
     left_out = len(merged) - len(papers)
     if not papers and not problems:
-        side = f": all {left_out} papers stand in side tracks; ask for --tracks all" if left_out else ""
+        side = (
+            f": {counted(left_out, 'paper')} in side tracks alone; ask for --tracks all" if left_out else ""
+        )
         problems.append(ListError("no_papers", f"{edition} lists no paper{side}"))
     by_page = {url: tuple(one.key for one in listed) for url, listed in reading.by_page.items()}
     return Listing(edition, tuple(papers), by_page, tuple(problems), tuple(reading.notes), left_out, whole)

@@ -97,7 +97,7 @@
     const draw = () => {
       body.replaceChildren(...rows.slice(0, shown).map((paper) => make("tr", {}, ...cellsOf(paper))));
       more.hidden = rows.length <= shown;
-      status.textContent = `${rows.length} of ${data.papers.length} papers` +
+      status.textContent = `${rows.length} of ${data.papers.length} ${data.papers.length === 1 ? "paper" : "papers"}` +
         (rows.length > shown ? `, the first ${shown} shown` : "");
       for (const pages of document.querySelectorAll("nav.pages")) pages.hidden = true;
     };

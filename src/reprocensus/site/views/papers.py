@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from reprocensus.counting import counted
 from reprocensus.records import Edition
 from reprocensus.site import charts, urls
 from reprocensus.site.answers import JSON, TEXT, Answer, Found, Redirect, html
@@ -53,7 +54,7 @@ def paper(corpus: Corpus, route: Route) -> Found:
 
 @lru_cache(maxsize=1_024)
 def _histogram(counts: tuple[int, ...], score: int | None, edition: Edition) -> "Markup":
-    told = "; ".join(f"{n} papers with {at}" for at, n in enumerate(counts))
+    told = "; ".join(f"{counted(n, 'paper')} with {at}" for at, n in enumerate(counts))
     return charts.histogram(counts, score, f"Papers of {edition} by documentation score: {told}")
 
 
