@@ -213,6 +213,13 @@ def test_the_commands(reprocensus: Command, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert contents(Tables(open_storage(str(tmp_path / "o"), Settings()))) == then[minute]
+    again = ("tables", "rebuild", "--out", "o", "--store", "s")
+    refused = reprocensus(*again)
+    assert refused.returncode == 2 and "--force" in refused.stderr
+    assert contents(Tables(open_storage(str(tmp_path / "o"), Settings()))) == then[minute], "nothing written"
+    assert reprocensus(*again, "--force").returncode == 0
+    (tmp_path / "new").mkdir()
+    assert reprocensus("tables", "rebuild", "--out", "new", "--store", "s").returncode == 0
     assert reprocensus("tables", "rebuild", "--edition", "icml/1999", "--store", "s").returncode == 2
     assert reprocensus("tables", "rebuild", "--store", "s").returncode == 0
     assert "24 files would be packed" in reprocensus("maintain", "--dry-run", "--store", "s").stdout

@@ -64,6 +64,9 @@ def rebuild(
     out: Annotated[
         Path | None, typer.Option("--out", help="folder to write them to, as a store of its own")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="write to --out although there is something already")
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,6 +76,10 @@ def rebuild(
         raise UsageError(
             "--as-of needs --out FOLDER: the store's own tables are those of today, and the next run would "
             "fold in what has been left out"
+        )
+    if out and not force and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(
+            f"--out {out} is not empty; name a new folder, or say --force to write over a store's tables"
         )
     until = _when(tables, as_of) if as_of else None
     into = Tables(open_storage(str(out), load_settings())) if out else tables
