@@ -3,12 +3,16 @@
 import errno
 import json
 import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from conftest import Command
 from reprocensus.errors import UsageError
+from reprocensus.outcome import Progress
 from reprocensus.settings import Settings
 from reprocensus.site.build import build
 from reprocensus.site.options import Evidence, SiteOptions
@@ -86,3 +90,28 @@ def test_a_full_disk_is_told_and_the_next_build_goes_on(
     monkeypatch.undo()
     build(str(site_store), ONE, SUB, tmp_path)
     assert dead_links(tmp_path) == []
+
+
+def test_a_build_tells_of_its_progress_until_all_is_done(site_store: Path, tmp_path: Path) -> None:
+    totals: dict[str, int] = {}
+    done: Counter[str] = Counter()
+
+    @contextmanager
+    def shown(told: Mapping[str, int]) -> Iterator[Progress]:
+        totals.update(told)
+        yield lambda stage, _, n: done.update({stage: n})
+
+    options = SiteOptions(evidence=Evidence.PICTURES)
+    for workers in (1, 2):
+        done.clear()
+        build(str(site_store), Settings(workers=workers), options, tmp_path, full=True, display=shown)
+        assert dict(done) == totals and set(totals) == {"draw", "papers", "common", "search"}
+        assert totals["papers"] == 14
+
+
+def test_a_build_in_a_log_says_something_at_once_and_at_the_end(
+    reprocensus: Command, site_store: Path
+) -> None:
+    done = reprocensus("site", "build", "--store", str(site_store), "--out", "out")
+    first, *_, last = done.stderr.splitlines()
+    assert "papers 0/14" in first and "papers 14/14" in last and "search 3/3" in last

@@ -92,3 +92,10 @@ def test_pages_are_light(site: Path) -> None:
         }
         weight = file.stat().st_size + sum(each.stat().st_size for each in loaded)
         assert weight < 100_000, f"{file.relative_to(site)}: {weight}"
+
+
+def test_the_page_for_nothing_links_below_the_sites_own_path(site: Path) -> None:
+    """It is shown at any depth, so its links cannot be relative, and the site lies below `/sub/`."""
+    page = read_page(site / "404.html")
+    here = [link for link in [*page.links, *page.loaded] if "://" not in link and not link.startswith("#")]
+    assert here and all(link.startswith("/sub/") for link in here), here

@@ -1,13 +1,22 @@
 """What comes of a shard and of a run, and how progress is told while it goes on."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from reprocensus.records import Usage
 
 #: Called from any thread with the stage, the outcome and how many more of it there are.
 Progress = Callable[[str, str, int], None]
+#: Shows progress while a block runs; is told how much there is to do, by stage.
+Display = Callable[[Mapping[str, int]], AbstractContextManager[Progress]]
+
+
+@contextmanager
+def not_shown(totals: Mapping[str, int]) -> Iterator[Progress]:
+    """The display that shows nothing."""
+    yield lambda stage, outcome, n: None
 
 
 @dataclass(slots=True)

@@ -1,10 +1,10 @@
-"""Progress of a run: live bars on a terminal, a plain line now and then in a log."""
+"""Progress of a run or a build: live bars on a terminal, a plain line now and then in a log."""
 
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -18,24 +18,31 @@ _LOG_EVERY_S = 5.0
 
 
 @contextmanager
-def progress_display(totals: Mapping[str, int], *, quiet: bool = False) -> Iterator[Tell]:
+def progress_display(
+    totals: Mapping[str, int],
+    *,
+    quiet: bool = False,
+    stages: Sequence[str] = _STAGES,
+    first: str = "starting Prefect",
+) -> Iterator[Tell]:
     """Shows progress on standard error while the block runs; `totals` says how much each stage has to do.
 
-    A failure at one stage is done as far as the later ones are concerned, so bars may end short.
+    `first`: what is shown until something is told. A failure at one stage is done as far as the later ones
+    are concerned, so bars may end short.
     """
     if quiet:
         yield lambda stage, outcome, n: None
     elif sys.stderr.isatty():
-        with _bars(totals) as tell:
+        with _bars(totals, stages, first) as tell:
             yield tell
     else:
-        lines = _Lines(totals)
+        lines = _Lines(totals, stages)
         yield lines.tell
         lines.write()
 
 
 @contextmanager
-def _bars(totals: Mapping[str, int]) -> Iterator[Tell]:
+def _bars(totals: Mapping[str, int], stages: Sequence[str], first: str) -> Iterator[Tell]:
     columns = (
         TextColumn("{task.description:<16}"),
         BarColumn(),
@@ -44,8 +51,8 @@ def _bars(totals: Mapping[str, int]) -> Iterator[Tell]:
         TextColumn("[red]{task.fields[failed]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        starting = bars.add_task("starting Prefect", total=None, failed="")
-        tasks = {s: bars.add_task(s, total=totals.get(s, 0), failed="", visible=False) for s in _STAGES}
+        starting = bars.add_task(first, total=None, failed="")
+        tasks = {s: bars.add_task(s, total=totals.get(s, 0), failed="", visible=False) for s in stages}
         failed: Counter[str] = Counter()
         guard = threading.Lock()
 
@@ -66,8 +73,8 @@ def _bars(totals: Mapping[str, int]) -> Iterator[Tell]:
 class _Lines:
     """Counts, and writes them at most every few seconds."""
 
-    def __init__(self, totals: Mapping[str, int]) -> None:
-        self._totals = totals
+    def __init__(self, totals: Mapping[str, int], stages: Sequence[str]) -> None:
+        self._totals, self._stages = totals, stages
         self._done: Counter[str] = Counter()
         self._failed = 0
         self._written = 0.0
@@ -75,7 +82,7 @@ class _Lines:
 
     def tell(self, stage: str, outcome: str, n: int) -> None:
         with self._guard:
-            if stage not in _STAGES:
+            if stage not in self._stages:
                 self._say(f"{stage}: {outcome}")
                 return
             self._done[stage] += n
@@ -85,7 +92,7 @@ class _Lines:
 
     def write(self) -> None:
         self._written = time.monotonic()
-        parts = [f"{stage} {self._done[stage]}/{self._totals.get(stage, 0)}" for stage in _STAGES]
+        parts = [f"{stage} {self._done[stage]}/{self._totals.get(stage, 0)}" for stage in self._stages]
         self._say("  ".join([*parts, f"failed {self._failed}"]))
 
     def _say(self, words: str) -> None:

@@ -2,13 +2,17 @@
 
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reprocensus.cli.options import EngineChoice, StoreOption
+from reprocensus.cli.progress import progress_display
 from reprocensus.counting import counted
+from reprocensus.outcome import Progress
 from reprocensus.settings import load_settings
 from reprocensus.site.options import Evidence, SiteOptions
 
@@ -45,7 +49,7 @@ def build(
     evidence = Evidence.MARKED if marked_pdfs else Evidence.PICTURES if pictures else Evidence.NONE
     options = SiteOptions.of(settings, engine, evidence, pdfs=pdfs, texts=texts)
     started = time.monotonic()
-    done = write(store or settings.store, settings, options, out, full=full)
+    done = write(store or settings.store, settings, options, out, full=full, display=_shown)
     for paper_id, reason in done.drawn.failed:
         print(f"{paper_id}: no pictures: {reason}", file=sys.stderr)
     drawn = done.drawn
@@ -58,6 +62,11 @@ def build(
         f"{counted(len(done.editions), 'edition')} built, {len(done.unchanged)} unchanged, "
         f"{counted(done.n_removed, 'file')} removed: {out}/index.html"
     )
+
+
+def _shown(totals: Mapping[str, int]) -> AbstractContextManager[Progress]:
+    """A build's progress, on standard error."""
+    return progress_display(totals, stages=tuple(totals), first="reading the store")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import Final
 from reprocensus import __version__
 from reprocensus.errors import UsageError
 from reprocensus.keys import digest
+from reprocensus.outcome import Display, Progress, not_shown
 from reprocensus.passages import Mark, Picture
 from reprocensus.records import Edition
 from reprocensus.settings import Settings
@@ -54,10 +55,21 @@ class _Task:
     start: int
     stop: int
     names: tuple[tuple[str, str], ...]
+    n_papers: int
 
 
-def build(store: str, settings: Settings, options: SiteOptions, out: Path, *, full: bool = False) -> Built:
+def build(
+    store: str,
+    settings: Settings,
+    options: SiteOptions,
+    out: Path,
+    *,
+    full: bool = False,
+    display: Display = not_shown,
+) -> Built:
     """Writes the site of a store to a folder, in as many processes as the settings have workers.
+
+    `display` is told of papers whose pictures are drawn, papers and common pages written, editions searched.
 
     Pages of editions that are as they were are left alone, unless `full`; those of papers and editions that
     are gone are removed.
@@ -78,12 +90,20 @@ def build(store: str, settings: Settings, options: SiteOptions, out: Path, *, fu
         if record:
             changed[edition] = record
     n_papers = sum(len(corpus.edition_papers(edition)) for edition in changed)
+    with_pictures = options.evidence is not Evidence.NONE
+    totals = {"draw": n_papers} if with_pictures else {}
+    totals |= {"papers": n_papers, "common": len(list(common_paths(corpus))), "search": len(corpus.editions)}
     drawn = Drawn()
-    if options.evidence is not Evidence.NONE:
-        marked = options.evidence is Evidence.MARKED
-        drawn = draw(corpus, list(changed), out, marked=marked, workers=settings.workers)
-    written = _write_editions(corpus, store, settings, options, output, list(changed), names, n_papers)
-    common = _write_common(corpus, output)
+    with display(totals) as tell:
+        # Told at once, so that nobody waits without knowing for what.
+        tell("papers", "done", 0)
+        if with_pictures:
+            marked = options.evidence is Evidence.MARKED
+            drawn = draw(corpus, list(changed), out, tell, marked=marked, workers=settings.workers)
+        written = _write_editions(
+            corpus, store, settings, options, output, list(changed), names, n_papers, tell
+        )
+        common = _write_common(corpus, output, tell)
     n_removed = _remove(corpus, output, written, common)
     for edition, record in changed.items():
         kept = Record(record.versions, record.content, record.program, tuple(written[edition]))
@@ -166,21 +186,24 @@ def _write_editions(
     editions: list[Edition],
     names: dict[Edition, tuple[tuple[str, str], ...]],
     n_papers: int,
+    tell: Progress,
 ) -> dict[Edition, list[str]]:
     tasks = list(_tasks(corpus, editions, names))
     written: dict[Edition, list[str]] = {edition: [] for edition in editions}
     if n_papers < _FEW or settings.workers == 1:
         for task in tasks:
             written[task.edition] += write_task(corpus, output, task)
+            tell("papers", "done", task.n_papers)
         return written
     pool = ProcessPoolExecutor(
         settings.workers, get_context("spawn"), _start, (store, settings, options, output.root)
     )
     with pool:
-        running: dict[Future[list[str]], Edition] = {pool.submit(_run, t): t.edition for t in tasks}
+        running: dict[Future[list[str]], _Task] = {pool.submit(_run, task): task for task in tasks}
         try:
             for done in as_completed(running):
-                written[running[done]] += done.result()
+                written[running[done].edition] += done.result()
+                tell("papers", "done", running[done].n_papers)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -196,7 +219,7 @@ def _tasks(
         for start in range(0, max(1, len(papers)), _CHUNK):
             own = set(papers[start : start + _CHUNK])
             others = tuple(pair for pair in names.get(edition, ()) if pair[1] in own)
-            yield _Task(edition, start, start + _CHUNK, others)
+            yield _Task(edition, start, start + _CHUNK, others, len(own))
 
 
 class _Drawn:
@@ -255,9 +278,12 @@ def _copy_pdfs(corpus: Corpus, output: Output, digests: Iterable[str]) -> Iterat
             corpus.lacking.add(sha256)
 
 
-def _write_common(corpus: Corpus, output: Output) -> list[str]:
-    written = _write(corpus, output, common_paths(corpus))
-    return written + [output.write(path, data) for path, data in search_files(corpus)]
+def _write_common(corpus: Corpus, output: Output, tell: Progress) -> list[str]:
+    written = []
+    for path in common_paths(corpus):
+        written += _write(corpus, output, [path])
+        tell("common", "done", 1)
+    return written + [output.write(path, data) for path, data in search_files(corpus, tell)]
 
 
 def _write(corpus: Corpus, output: Output, paths: Iterable[str]) -> list[str]:

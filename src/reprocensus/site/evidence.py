@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from reprocensus.errors import ExtractError
+from reprocensus.outcome import Progress
 from reprocensus.passages import Mark, Picture, colour_of
 from reprocensus.passages.marks import VERSION, context
 from reprocensus.site import urls
@@ -123,6 +124,11 @@ class EvidenceFiles:
         """The names of a paper's files."""
         return evidence_names(self._variables, verdicts, document)
 
+    @property
+    def made_on_demand(self) -> bool:
+        """Whether a file is made when it is asked for, which takes some seconds the first time."""
+        return self._out is None
+
     def offers(self, address: str) -> bool:
         """Whether the site has the file of that address."""
         return self._out is None or (self._out / address).exists()
@@ -216,11 +222,12 @@ def write_evidence(
     papers: Iterable[PaperEvidence],
     out: Path,
     write: Callable[[Path, bytes], None],
+    tell: Progress,
     *,
     marked: bool,
     workers: int,
 ) -> Drawn:
-    """Writes the files of these papers that are not there yet, `workers` papers at a time."""
+    """Writes the files of these papers that are not there yet, `workers` papers at a time; tells of each."""
     drawn = Drawn()
     guard = threading.Lock()
 
@@ -232,12 +239,14 @@ def write_evidence(
         missing = [name for name in names.pictures.values() if not at[name].exists()]
         whole = marked and names.marked is not None and not at[names.marked].exists()
         made: dict[str, bytes] = {}
+        outcome = "done"
         try:
             if missing:
                 made |= files.pictures(evidence)
             if whole and names.marked:
                 made[names.marked] = files.marked(evidence)
         except (ExtractError, FileNotFoundError) as error:
+            outcome = "failed"
             with guard:
                 drawn.failed.append((paper_id, str(error)))
         for name, data in made.items():
@@ -246,6 +255,7 @@ def write_evidence(
             drawn.pictures += sum(name.endswith(PICTURE) for name in made)
             drawn.marked += sum(name.endswith(MARKED) for name in made)
             drawn.kept += len(names.pictures) - len(missing)
+        tell("draw", outcome, 1)
 
     with ThreadPoolExecutor(workers) as threads:
         for done in [threads.submit(one, evidence) for evidence in papers]:

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from reprocensus.errors import ReprocensusError
+from reprocensus.outcome import Progress
 from reprocensus.passages.workers import PassagePool
 from reprocensus.records import Edition
 from reprocensus.site import urls
@@ -19,7 +19,7 @@ from reprocensus.site.edition_data import EditionData
 from reprocensus.site.evidence import Drawn, EvidenceFiles, write_evidence
 from reprocensus.site.output import write
 from reprocensus.site.search.database import SearchDatabase
-from reprocensus.site.search.entries import entries_of
+from reprocensus.site.search.entries import Entry, entries_of
 from reprocensus.site.search.static_index import index_files
 from reprocensus.site.shelf import Shelf
 from reprocensus.site.views.evidence import paper_evidence
@@ -108,14 +108,21 @@ def fill(
             time.sleep(0)
 
 
-def search_files(corpus: Corpus) -> Iterator[tuple[str, bytes]]:
-    """Addresses and content of the static search index."""
-    entries = chain.from_iterable(entries_of(corpus.tables, edition) for edition in corpus.editions)
-    for name, data in index_files(entries):
+def search_files(corpus: Corpus, tell: Progress) -> Iterator[tuple[str, bytes]]:
+    """Addresses and content of the static search index; tells of every edition read."""
+
+    def entries() -> Iterator[Entry]:
+        for edition in corpus.editions:
+            yield from entries_of(corpus.tables, edition)
+            tell("search", "done", 1)
+
+    for name, data in index_files(entries()):
         yield urls.search_file(name), data
 
 
-def draw(corpus: Corpus, editions: list[Edition], out: Path, *, marked: bool, workers: int) -> Drawn:
+def draw(
+    corpus: Corpus, editions: list[Edition], out: Path, tell: Progress, *, marked: bool, workers: int
+) -> Drawn:
     """Writes the pictures (and marked PDFs) of these editions that are not there; pages offer what is."""
     total = Drawn()
     with PassagePool(workers) as pool:
@@ -124,7 +131,9 @@ def draw(corpus: Corpus, editions: list[Edition], out: Path, *, marked: bool, wo
             data = corpus.edition(edition)
             papers = (paper_evidence(corpus, rows) for rows in data.each())
             found = [evidence for evidence in papers if evidence]
-            drawn = write_evidence(files, found, out, write, marked=marked, workers=workers)
+            # Those without a PDF or a quote have nothing to draw.
+            tell("draw", "done", len(corpus.edition_papers(edition)) - len(found))
+            drawn = write_evidence(files, found, out, write, tell, marked=marked, workers=workers)
             total.pictures += drawn.pictures
             total.marked += drawn.marked
             total.kept += drawn.kept

@@ -48,6 +48,7 @@ def paper(corpus: Corpus, route: Route) -> Found:
         mean=scores["documentation_score"],
         histogram=_histogram(counts, content.score, edition) if any(counts) else None,
         # What it says of the paper is without marks and addresses already: to look again takes long.
+        on_demand=corpus.evidence is not None and corpus.evidence.made_on_demand,
         bibtex=escape(_citation(corpus, edition, content)),
     )
 
