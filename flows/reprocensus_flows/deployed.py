@@ -1,6 +1,7 @@
 """The flows that a Prefect server starts: nightly, reprocess, backfill, maintain, and a part of a night.
 
-What came of a run is its state's message: the server's pages show it, and it outlives the worker's log.
+What came of a run is its state's message: the server's pages show it, and it outlives the worker's log. That
+holds for a run that cannot be done, too: it ends in the state Failed, with the error's message.
 
 Each may be started twice: what is done is planned from the store, a deployment's own limit keeps a second run
 waiting or away, and the store's guard keeps two runs from one edition.
@@ -27,7 +28,8 @@ from reprocensus.request import RunRequest
 from reprocensus.settings import Settings, load_settings
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
-from reprocensus_flows.editions import chosen, editions_known, editions_of, is_edition, prompt_version_of
+from reprocensus_flows.editions import chosen, editions_known, editions_of, is_edition
+from reprocensus_flows.ending import told
 from reprocensus_flows.night import Night, whole
 from reprocensus_flows.parts import work_in_parts
 from reprocensus_flows.records import Recorder
@@ -38,6 +40,7 @@ Year = Annotated[int, Field(ge=1900, le=2100)]
 
 
 @flow(name="nightly", persist_result=False)
+@told
 def nightly(night: Night) -> State[None]:
     """Every edition configured: list, fetch what is new or changed, extract, judge what is missing, publish.
 
@@ -59,6 +62,7 @@ def nightly(night: Night) -> State[None]:
 
 
 @flow(name="part", persist_result=False)
+@told
 def part(request: RunRequest) -> State[None]:
     """A part of a night: some of its editions, for one worker of a pool.
 
@@ -69,6 +73,7 @@ def part(request: RunRequest) -> State[None]:
 
 
 @flow(name="reprocess", persist_result=False)
+@told
 def reprocess(
     store: str,
     venue: str | None = None,
@@ -95,8 +100,8 @@ def reprocess(
         model: which model the engine asks for, as its server names it; the workers' settings' if empty.
             The run is refused if it is not served, or the engine has none to choose from.
         prompt_version: to be sure of the prompts, not to choose some: there is one version, that of the
-            software installed. First digits of it, as a dry run tells them; the run is refused if the
-            prompts have changed since.
+            software installed. First digits of it, as `reprocensus plan`, `reprocensus runs RUN` and
+            the end of a dry run tell them; the run is refused if the prompts have changed since.
         only_failed: only papers that failed and have not succeeded since, however often they were tried.
         dry_run: say what would be done, and do none of it.
         sources: what lists the papers: editions such as icml/2016, manifest:FILE or dir:FOLDER; the
@@ -117,6 +122,7 @@ def reprocess(
 
 
 @flow(name="backfill", persist_result=False)
+@told
 def backfill(
     venues: tuple[str, ...],
     first_year: Year,
@@ -157,6 +163,7 @@ def backfill(
 
 
 @flow(name="maintain", persist_result=False)
+@told
 def maintain(
     store: str, dry_run: bool = False, grace_hours: float = 24, keep_days: float | None = None
 ) -> State[None]:
@@ -217,9 +224,9 @@ def _run(
     _check_prompts(prepared, prompt_version)
     recorder = Recorder(settings, to_prefect=True)
     if dry_run:
-        recorder.plan(prepared.plan)
+        recorder.plan(prepared)
         counts = ", ".join(f"{n} {what}" for what, n in prepared.plan.counts().items())
-        return f"{counts}; prompt version {prompt_version_of(prepared.judging)}"
+        return f"{counts}; prompt version {prepared.judging.prompt_version}"
     if not prepared.anything:
         return _nothing(prepared)
     return _told(do(prepared, silent, recorder, began))
@@ -228,7 +235,7 @@ def _run(
 def _check_prompts(prepared: Prepared, version: str | None) -> None:
     """Raises `UsageError` unless it would be judged with the prompts that were asked for."""
     judging = prepared.judging
-    here = prompt_version_of(judging)
+    here = judging.prompt_version
     if version and not here.startswith(version.strip().lower()):
         raise UsageError(
             f"the prompts of {', '.join(v.name for v in judging.variables)} have the version {here}, not "

@@ -1,12 +1,9 @@
-"""Which editions are meant by a venue and years, and with which prompts they would be judged."""
+"""Which editions are meant by a venue and years."""
 
 from collections.abc import Sequence
 
 from reprocensus.census import in_words, prepare
 from reprocensus.errors import UsageError
-from reprocensus.keys import digest
-from reprocensus.plan import Judging
-from reprocensus.prompt import prompt_sha
 from reprocensus.request import RunRequest
 from reprocensus.settings import Settings
 from reprocensus.sources import source_kinds, venues
@@ -65,11 +62,6 @@ def editions_of(
             + in_words(found, [venue] if venue else [])
         )
     return tuple(names)
-
-
-def prompt_version_of(judging: Judging) -> str:
-    """Twelve digits that change whenever a prompt of one of the variables does."""
-    return digest("\n".join(prompt_sha(variable, judging.quoting) for variable in judging.variables))[:12]
 
 
 def _words(venue: str) -> list[str]:

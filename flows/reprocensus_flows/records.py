@@ -25,7 +25,6 @@ from reprocensus.fetch.locations import is_url, public
 from reprocensus.inspect import failures
 from reprocensus.metrics import write_metrics
 from reprocensus.outcome import ShardReport
-from reprocensus.plan import Plan
 from reprocensus.runs import Run
 from reprocensus.settings import Settings
 
@@ -56,11 +55,13 @@ class Recorder:
                 self._bar = made
             update_progress_artifact(self._bar, round(100 * share, 1))
 
-    def plan(self, plan: Plan) -> None:
-        """Shows what a run would do."""
+    def plan(self, prepared: Prepared) -> None:
+        """Shows and logs what a run would do, and the version of the prompts that it would judge with."""
+        told = {**prepared.plan.counts(), "prompt version": prepared.judging.prompt_version}
+        _log.info("a run would do: %s", ", ".join(f"{what} {n}" for what, n in told.items()))
         if self._to_prefect:
             with _harmless():
-                rows = [{"what": what, "n": n} for what, n in plan.counts().items()]
+                rows = [{"what": what, "n": str(n)} for what, n in told.items()]
                 create_table_artifact(rows, key="plan", description="what a run would do; nothing was done")
 
     def maintained(self, done: Mapping[str, Any], *, dry_run: bool) -> None:
@@ -126,6 +127,7 @@ def summary(
         f"# Run {run.run_id}: {status}",
         f"{error}\n" if error else "",
         f"- store {prepared.tables.storage.uri}, engine {run.judging.engine} ({run.judging.model})",
+        f"- prompt version {run.judging.prompt_version}",
         f"- {seconds:.1f} s, stages at work for {at_work:.1f} s, orchestration {100 * overhead:.1f} %",
         f"- tokens: {report.prompt_tokens} prompt, {report.cached_tokens} of them cached, "
         f"{report.output_tokens} output; cost {cost}",

@@ -17,7 +17,7 @@ import polars as pl
 from reprocensus.engines import Engine
 from reprocensus.fetch.locations import host_of, is_url, public
 from reprocensus.keys import verdict_key
-from reprocensus.prompt import DEFAULT_QUOTING, Quoting, prompt_sha
+from reprocensus.prompt import DEFAULT_QUOTING, Quoting, prompt_sha, prompt_version
 from reprocensus.records import Edition, Paper, Seen
 from reprocensus.rows import seen_of
 from reprocensus.state import VERDICT_KEY, EditionState
@@ -44,6 +44,11 @@ class Judging:
         return cls(
             variables, engine.name, engine.model, extractor_version, engine.quoting, engine.reads_rules
         )
+
+    @property
+    def prompt_version(self) -> str:
+        """The version of the variables' prompts, as `runs RUN` tells it and `reprocess` can be held to it."""
+        return prompt_version(prompt_sha(variable, self.quoting) for variable in self.variables)
 
     def key(self, text_sha256: str, variable: Variable) -> str:
         """The verdict's key: same key, same judgement."""

@@ -7,6 +7,7 @@ makes two judgements the same.
 
 import json
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -98,6 +99,11 @@ def answer_schema(variable: Variable, quoting: Quoting = DEFAULT_QUOTING) -> dic
         "required": ["quotes", "rationale", "label"],
         "additionalProperties": False,
     }
+
+
+def prompt_version(prompt_shas: Iterable[str]) -> str:
+    """Twelve digits that change whenever one of the prompts does, of which these are the digests in order."""
+    return digest("\n".join(prompt_shas))[:12]
 
 
 def prompt_sha(variable: Variable, quoting: Quoting = DEFAULT_QUOTING) -> str:

@@ -84,13 +84,15 @@ def plan(request: RunRequest, as_json: bool) -> None:
             json.dumps(
                 {
                     **prepared.plan.counts(),
+                    "prompt_version": prepared.judging.prompt_version,
                     "listings": _listings(prepared),
                     "forecast": engines.forecast_as_json(prepared),
                 }
             )
         )
     else:
-        show.print_lines([*show.plan_lines(prepared.plan), *engines.forecast_lines(prepared)])
+        version = f"prompts     version {prepared.judging.prompt_version}"
+        show.print_lines([*show.plan_lines(prepared.plan), version, *engines.forecast_lines(prepared)])
     if prepared.gathered.failed:
         raise typer.Exit(1)
 

@@ -15,6 +15,7 @@ from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.history import Retry, failures_that_stand, one_run, papers_of, recent_runs, retries
+from reprocensus.prompt import prompt_version
 
 #: Runs a request and returns the exit code.
 Start = Callable[[Any, bool], int]
@@ -79,7 +80,8 @@ def runs(
     if run is not None:
         row = one_run(tables, run)
         if as_json:
-            print(json.dumps(row, default=str, ensure_ascii=False))
+            version = {"prompt_version": _prompt_version(row)}
+            print(json.dumps(row | version, default=str, ensure_ascii=False))
         else:
             show.print_lines(_run_lines(row))
         return
@@ -193,6 +195,11 @@ def _used_lines(row: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _prompt_version(row: dict[str, Any]) -> str | None:
+    """None for a run that asked nothing, such as an import."""
+    return prompt_version(p["prompt_sha"] for p in row["prompts"]) if row["prompts"] else None
+
+
 def _run_lines(row: dict[str, Any]) -> list[str]:
     asked = {k: v for k, v in json.loads(row["settings"]).items() if v not in (None, [], False, "")}
     hardware, software = json.loads(row["hardware"]), json.loads(row["software"])
@@ -210,5 +217,7 @@ def _run_lines(row: dict[str, Any]) -> list[str]:
     if row["message"]:
         lines.append(f"message  {row['message']}")
     lines += [f"{c['stage']:<8} {c['n']:>7} {c['outcome']}" for c in row["counts"]]
+    if version := _prompt_version(row):
+        lines.append(f"prompts  version {version}")
     lines += [f"prompt   {p['variable']}: {p['prompt_sha'][:12]}" for p in row["prompts"]]
     return lines
