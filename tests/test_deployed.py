@@ -326,9 +326,10 @@ def test_a_dead_machine_s_run_is_taken_up_and_a_failed_run_is_told(site: Site, s
 
 
 def test_the_operators_chapter_works_as_written(tmp_path: Path) -> None:
-    """Its first block, in a folder with nothing but the samples; only the port is another."""
+    """Its first blocks, in a folder with nothing but the samples; only the port is another."""
     chapter = (ROOT / "docs" / "operators.md").read_text("utf-8")
-    (block,) = re.findall(r"```sh\n(# operators: one machine\n.*?)```", chapter, flags=re.S)
+    begin, end = re.findall(r"```sh\n(# operators: .*?)```", chapter, flags=re.S)
+    block = f"{begin}\n{end}\nwait $server || true\n"
     assert "4200" in block
     port = str(services.free_port())
     script = block.replace("4200", port).replace("server start", f"server start --port {port}")
@@ -339,6 +340,8 @@ def test_the_operators_chapter_works_as_written(tmp_path: Path) -> None:
     try:
         wait_for(lambda: not done.running, "the chapter's commands end", 600)
         assert done.popen.returncode == 0, done.said()
+        # All that it started has ended.
+        assert not _kill_orphans(str(tmp_path / "data"), "prefect")
         assert "finished successfully" in done.said()
         assert "completed" in done.said()
     finally:

@@ -67,7 +67,7 @@ def test_a_small_pdf_gives_its_text_and_pages() -> None:
         (b"<!DOCTYPE html><html><body>Log in</body></html>", "not_pdf", "HTML"),
         (b"\x1f\x8b\x08\x00" + bytes(50), "not_pdf", "gzip"),
         (b" " * 2000 + b"%PDF-1.4", "not_pdf", "starts with"),
-        (b"%PDF-1.5\n" + bytes(300), "broken", "Fetch it again"),
+        (b"%PDF-1.5\n" + bytes(300), "broken", "Put another copy in its place, or have it fetched again"),
     ],
 )
 def test_what_is_no_pdf_is_refused(data: bytes, kind: str, words: str) -> None:

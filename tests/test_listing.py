@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import cast
@@ -396,3 +397,19 @@ def test_a_failed_listing_is_a_row_until_it_is_mended(
     reprocensus("run", *sources, **closed)
     assert rows().filter(stage="list").is_empty()
     assert set(rows()["paper_id"]) == {"ICML-2014/one14", "ICML-2015/one15"}
+
+
+def test_a_year_that_cannot_be_is_refused_at_once(tmp_path: Path, reprocensus: Command) -> None:
+    for year in (2099, 1950):
+        done = reprocensus("plan", f"icml/{year}", "--store", "s")
+        assert done.returncode == 2
+        assert f"ICML is known for {venues()['icml'].spans}; there is no edition of {year}" in done.stderr
+
+
+def test_which_years_may_have_an_edition() -> None:
+    venue = Venue("X", (2013, 2014, 2015, 2018))
+    assert venue.spans == "2013-2015, 2018"
+    in_2020, in_2018 = date(2020, 12, 31), date(2018, 1, 1)
+    assert [y for y in range(2011, 2024) if venue.may_have(y, in_2020)] == list(range(2013, 2022))
+    assert [y for y in range(2017, 2024) if venue.may_have(y, in_2018)] == [2017, 2018, 2019]
+    assert Venue("PMLR", ()).may_have(3, in_2020)

@@ -70,6 +70,39 @@ def test_runs_and_failures_are_told_and_tried_again(
     assert Counter(run == run_id for run in verdicts["run_id"]) == {True: N // 2, False: 2}
 
 
+def test_a_run_keeps_full_paths_so_that_it_is_tried_again_from_any_folder(
+    manifest: Path, tmp_path: Path, reprocensus: Command
+) -> None:
+    folder = tmp_path / "TEST-2022"
+    folder.mkdir()
+    (folder / "bad.pdf").write_bytes(b"no pdf")
+    sources = (f"manifest:{manifest.relative_to(tmp_path)}", "dir:TEST-2022")
+    asked = ("--edition", "TEST/2022", "--variables", "pseudocode", "--store", "s")
+    assert reprocensus("run", *sources, *asked).returncode == 1
+    (row,) = tables(tmp_path).read_rows("runs").to_dicts()
+    settings = json.loads(row["settings"])
+    assert settings["sources"] == [f"manifest:{manifest}", f"dir:{folder}"]
+    assert settings["store"] == str(tmp_path / "s")
+    told = reprocensus("runs", row["run_id"], "--store", "s")
+    version = json.loads(reprocensus("runs", row["run_id"], "--store", "s", "--json").stdout)[
+        "prompt_version"
+    ]
+    assert f"prompts  version {version}" in told.stdout
+    planned = reprocensus("plan", *sources, "--variables", "pseudocode", "--store", "s")
+    assert f"prompts     version {version}" in planned.stdout
+    (folder / "bad.pdf").write_bytes(make_pdf(_text(300)))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    again = reprocensus("failures", "--retry", "--store", str(tmp_path / "s"), cwd=elsewhere)
+    assert again.returncode == 0, again.stderr
+
+
+def test_what_is_no_file_stays_as_it_was_asked() -> None:
+    request = RunRequest(sources=("icml/2016",), store="s3://bucket/x", listing=("~/pages",)).whole()
+    assert (request.sources, request.store) == (("icml/2016",), "s3://bucket/x")
+    assert request.listing == (str(Path.home() / "pages"),)
+
+
 def test_a_run_that_nobody_knows_is_said_so(manifest: Path, tmp_path: Path, reprocensus: Command) -> None:
     assert reprocensus("runs", "--store", "s").stdout.startswith("no runs")
     assert reprocensus("failures", "--store", "s").stdout.strip() == "no failures"

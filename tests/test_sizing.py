@@ -89,5 +89,8 @@ def test_the_command(reprocensus: Command) -> None:
     assert {e["model"]["name"] for e in dear} == {"Llama-3.1-8B-Instruct", "Qwen3-8B"}
     done = reprocensus("estimate", "--gpu", "L4 ", "--model", "Qwen3-8B")
     assert done.returncode == 2
-    assert "known: L4" in done.stderr
+    assert "no GPU 'L4 '; known: L4" in done.stderr
+    done = reprocensus("estimate", "--gpu", "h100", "--model", "Foo", "--model", "8b")
+    assert (done.returncode, "no model 'Foo'; known: " in done.stderr) == (2, True)
+    assert "GPU" not in done.stderr
     assert "does not fit" in reprocensus("estimate", "--all", "--model", "70B", "--gpu", "H100").stdout

@@ -8,10 +8,9 @@ waiting or away, and the store's guard keeps two runs from one edition.
 """
 
 import time
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -35,6 +34,9 @@ from reprocensus_flows.parts import work_in_parts
 from reprocensus_flows.records import Recorder
 from reprocensus_flows.session import silent
 from reprocensus_flows.work import do
+
+if TYPE_CHECKING:
+    from reprocensus.maintain import Maintained
 
 Year = Annotated[int, Field(ge=1900, le=2100)]
 
@@ -176,7 +178,8 @@ def maintain(
         keep_days: thin out history older than this; all of it is kept if empty.
     """
     done = maintain_task(_whole(store), dry_run, grace_hours, keep_days)
-    return Completed(message=", ".join(f"{what} {n}" for what, n in done.items() if n) or "nothing to do")
+    said = [f"{what}: {words}" for what, words in done.told(dry_run=dry_run) if done.anything or done.busy]
+    return Completed(message="; ".join(said) or "nothing to do")
 
 
 @task(task_run_name="site", cache_policy=NO_CACHE, persist_result=False)
@@ -190,14 +193,14 @@ def site_task(store: str, engine: str, folder: str) -> None:
 
 
 @task(task_run_name="maintain {store}", cache_policy=NO_CACHE, persist_result=False)
-def maintain_task(store: str, dry_run: bool, grace_hours: float, keep_days: float | None) -> dict[str, Any]:
+def maintain_task(store: str, dry_run: bool, grace_hours: float, keep_days: float | None) -> "Maintained":
     """Maintains a store; what was done stands in an artifact too."""
     from reprocensus import maintain as stage
 
     settings = _settings()
     keep = None if keep_days is None else timedelta(days=keep_days)
     options = stage.Options(timedelta(hours=grace_hours), keep, dry_run)
-    done = asdict(stage.maintain(Tables(open_storage(store, settings)), options, settings.lease_s))
+    done = stage.maintain(Tables(open_storage(store, settings)), options, settings.lease_s)
     Recorder(settings, to_prefect=True).maintained(done, dry_run=dry_run)
     return done
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from prefect.client.schemas.objects import State
+from prefect.exceptions import FailedRun
 from prefect.states import Failed
 
 from reprocensus.errors import ReprocensusError
@@ -28,6 +29,13 @@ def told(work: Callable[P, State[None]]) -> Callable[P, State[None]]:
         except ReprocensusError as error:
             said = f"{type(error).__name__}: {error}"
             _log.error("%s", said)
+            # Adding it twice changes nothing.
+            logging.getLogger("prefect.flow_runs").addFilter(not_said_before)
             return Failed(message=said)
 
     return ends
+
+
+def not_said_before(record: logging.LogRecord) -> bool:
+    """Whether a record is more than Prefect's traceback of the state Failed that a flow has returned."""
+    return not (record.exc_info and isinstance(record.exc_info[1], FailedRun))

@@ -55,6 +55,8 @@ def run(prepared: Prepared, progress: Progress) -> RunOutcome:
         stack.enter_context(temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}))
         token = session.set(Session(prepared, progress, stays))
         stack.callback(session.reset, token)
+        # What comes next can be counted, but for the engine, which may take its time.
+        progress("run", "starting", 0)
         try:
             return census(prepared.request)
         except TerminationSignal as signal:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from reprocensus.errors import UsageError
-from reprocensus.request import RunRequest
+from reprocensus.request import FILES, RunRequest
 from reprocensus.validation import complaints
 
 #: Name of the work pool, and first word of everything else that deploying makes.
@@ -50,7 +50,7 @@ class Night(BaseModel):
     def _whole_files(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
         for source in sources:
             kind, colon, rest = source.partition(":")
-            if colon and kind in ("manifest", "dir") and not Path(rest).is_absolute():
+            if colon and kind in FILES and not Path(rest).is_absolute():
                 raise ValueError(f"source {source}: a worker starts elsewhere, give the full path")
         return sources
 

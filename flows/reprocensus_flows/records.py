@@ -6,8 +6,7 @@ The same can be read from the store's table `runs` at any later time; artifacts 
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 from uuid import UUID
 
 import httpx
@@ -23,6 +22,7 @@ from prefect.exceptions import PrefectException
 from reprocensus.census import Prepared
 from reprocensus.fetch.locations import is_url, public
 from reprocensus.inspect import failures
+from reprocensus.maintain import Maintained
 from reprocensus.metrics import write_metrics
 from reprocensus.outcome import ShardReport
 from reprocensus.runs import Run
@@ -64,11 +64,11 @@ class Recorder:
                 rows = [{"what": what, "n": str(n)} for what, n in told.items()]
                 create_table_artifact(rows, key="plan", description="what a run would do; nothing was done")
 
-    def maintained(self, done: Mapping[str, Any], *, dry_run: bool) -> None:
+    def maintained(self, done: Maintained, *, dry_run: bool) -> None:
         """Shows what maintenance did."""
         if self._to_prefect:
             with _harmless():
-                rows = [{"what": what, "n": str(n)} for what, n in done.items()]
+                rows = [{"of": what, "what": said} for what, said in done.told(dry_run=dry_run)]
                 words = "what would be done; nothing was" if dry_run else "what was done"
                 create_table_artifact(rows, key="maintained", description=words)
 

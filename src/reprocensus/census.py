@@ -105,12 +105,15 @@ def prepare(request: RunRequest, settings: Settings) -> Prepared:
         UsageError: a source, variable or engine is wrong.
         StoreError: the store cannot be read.
     """
+    # A store that is mistyped is refused as it was typed.
+    storage = open_storage(request.store, settings)
+    request = request.whole()
     settings = settings_for(request, settings)
     engine = create_engine(request.engine, settings)
     variables = _judgeable(engine, load_variables(request.variables), named=bool(request.variables))
     _check_model(engine, request.model)
     judging = Judging.of(engine, variables, extractor_version())
-    tables = Tables(open_storage(request.store, settings))
+    tables = Tables(storage)
     with OnlinePages(settings) as pages:
         options = SourceOptions(
             request.venue,

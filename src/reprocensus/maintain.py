@@ -57,6 +57,25 @@ class Maintained:
     dead_runs: int = 0
     busy: tuple[str, ...] = ()
 
+    @property
+    def anything(self) -> bool:
+        """Whether anything was done, or would be."""
+        return any((self.packed, self.deleted, self.objects, self.rows_dropped, self.dead_runs))
+
+    def told(self, *, dry_run: bool) -> list[tuple[str, str]]:
+        """The same in words: of what, and what came of it."""
+        words = "would be" if dry_run else "were"
+        lines = [
+            ("journal", f"{self.packed} files {words} packed into {self.packs}"),
+            ("journal", f"{self.deleted} files that were packed earlier {words} deleted"),
+            ("objects", f"{self.objects} {words} deleted"),
+            ("bytes", f"{self.n_bytes} {words} freed"),
+            ("history", f"{self.rows_dropped} rows {words} dropped"),
+        ]
+        if self.dead_runs:
+            lines.append(("runs", f"{self.dead_runs} that had died {words} marked as interrupted"))
+        return lines + [("busy", f"{name}: a run works on it") for name in self.busy]
+
 
 def maintain(tables: Tables, options: Options, life_s: float = 60.0) -> Maintained:
     """Maintains the store.

@@ -1,10 +1,13 @@
 """What a run is asked to do: everything that the command line, or a deployment's form, can say."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 DEFAULT_SOURCE = "manifest:samples/manifest.jsonl"
+#: The kinds of source that name a file or a folder.
+FILES = ("manifest", "dir")
 
 
 class RunRequest(BaseModel):
@@ -53,3 +56,24 @@ class RunRequest(BaseModel):
         None, ge=0, le=1, description="stop when more than this share of an edition's papers fails"
     )
     max_hours: float | None = Field(None, gt=0, description="hand out no more shards after so many hours")
+
+    def whole(self) -> Self:
+        """The request with every file and folder by its full path, so that it means the same anywhere.
+
+        It is kept with the run, and `failures --retry` asks it again from wherever it is called.
+        """
+        update = {
+            "sources": tuple(_whole_source(source) for source in self.sources),
+            "listing": tuple(_whole(place) for place in self.listing),
+            "store": self.store if "://" in self.store else _whole(self.store),
+        }
+        return self.model_copy(update=update)
+
+
+def _whole_source(source: str) -> str:
+    kind, colon, rest = source.partition(":")
+    return f"{kind}:{_whole(rest)}" if colon and rest and kind in FILES else source
+
+
+def _whole(place: str) -> str:
+    return str(Path(place).expanduser().absolute())

@@ -29,7 +29,7 @@ from reprocensus.cli import (
 )
 from reprocensus.cli.asked import takes_request
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
-from reprocensus.cli.progress import progress_display
+from reprocensus.cli.progress import progress_display, working
 from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.groups import group_statistics, labels_of
@@ -38,7 +38,7 @@ from reprocensus.logs import log_as
 from reprocensus.outcome import RunOutcome
 from reprocensus.request import RunRequest
 from reprocensus.schemas import load_variables
-from reprocensus.settings import load_settings
+from reprocensus.settings import Settings, load_settings
 
 app = typer.Typer(
     help="Reads AI papers and judges, with quoted evidence, what they document for their reproduction.",
@@ -77,7 +77,8 @@ listing.add_commands(app)
 def plan(request: RunRequest, as_json: bool) -> None:
     """Say what a run would fetch, extract and judge, and do none of it."""
     # Whoever plans is there to read that a server is not.
-    prepared = prepare(request, load_settings().model_copy(update={"vllm_start_wait_s": 0}))
+    settings = load_settings().model_copy(update={"vllm_start_wait_s": 0})
+    prepared = _prepared(request, settings, quiet=as_json)
     _tell(prepared)
     if as_json:
         print(
@@ -152,7 +153,7 @@ store_commands.add_to(app)
 def _start(request: RunRequest, as_json: bool) -> int:
     """Runs a request and prints what came of it; the exit code."""
     settings = load_settings()
-    prepared = prepare(request, settings)
+    prepared = _prepared(request, settings, quiet=as_json)
     _tell(prepared)
     if settings.log_format:
         log_as(settings.log_format)
@@ -171,6 +172,11 @@ def _start(request: RunRequest, as_json: bool) -> int:
 
 
 operate.add_to(app, _start)
+
+
+def _prepared(request: RunRequest, settings: Settings, *, quiet: bool) -> Prepared:
+    with working(f"listing {', '.join(request.sources)} and reading the store", quiet=quiet):
+        return prepare(request, settings)
 
 
 def _tell(prepared: Prepared) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from reprocensus.census import Prepared
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.cli.progress import working
 from reprocensus.counting import counted
 from reprocensus.engines import Check, create_engine, engine_names, missing_for
 from reprocensus.errors import EngineError, UsageError
@@ -111,7 +112,8 @@ def repeat_run(
     """
     from reprocensus.repeat import repeat
 
-    found = repeat(open_tables(store), run, _share(sample), seed, load_settings())
+    with working(f"judging {sample} of the papers of run {run} again", quiet=as_json):
+        found = repeat(open_tables(store), run, _share(sample), seed, load_settings())
     if as_json:
         print(json.dumps(asdict(found), ensure_ascii=False))
         return

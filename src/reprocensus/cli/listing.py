@@ -100,7 +100,7 @@ def sources(as_json: JsonOption = False) -> None:
     for name in ("source", "venue", "years", "about"):
         table.add_column(name, overflow="fold")
     for word, venue in known.items():
-        table.add_row(f"{word}/YEAR", venue.name, _spans(venue.years), escape(venue.about))
+        table.add_row(f"{word}/YEAR", venue.name, venue.spans, escape(venue.about))
     show.console().print(table)
 
 
@@ -183,14 +183,3 @@ def _print(listing: Listing) -> None:
     without = sum(paper.pdf_url is None for paper in listing.papers)
     no_pdf = f", {without} without a link to a PDF" if without else ""
     show.print_lines([f"{listing.edition}: {counted(len(listing.papers), 'paper')}{no_pdf}{side}"])
-
-
-def _spans(years: Sequence[int]) -> str:
-    """2013, 2014, 2015, 2018 as 2013-2015, 2018."""
-    spans: list[list[int]] = []
-    for year in sorted(years):
-        if spans and spans[-1][-1] == year - 1:
-            spans[-1].append(year)
-        else:
-            spans.append([year])
-    return ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in spans) or "any"

@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -15,6 +15,9 @@ from reprocensus.outcome import Progress as Tell
 
 _STAGES = ("fetch", "extract", "judge", "publish")
 _LOG_EVERY_S = 5.0
+#: Silence after which a log is told that work goes on; and after which it is told what is going on at all.
+_SILENCE_S = 10.0
+_FIRST_S = 2.0
 
 
 @contextmanager
@@ -37,8 +40,54 @@ def progress_display(
             yield tell
     else:
         lines = _Lines(totals, stages)
-        yield lines.tell
+        with _every(_SILENCE_S, lines.remind):
+            yield lines.tell
         lines.write()
+
+
+@contextmanager
+def working(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Says on standard error what is going on while the block runs, if that takes more than a moment.
+
+    Yields a way to say what it has come to.
+    """
+    started, now = time.monotonic(), [what]
+
+    def remind() -> None:
+        _say(f"{now[0]} ({time.monotonic() - started:.0f} s)")
+
+    def say(words: str) -> None:
+        now[0] = words
+
+    if quiet:
+        yield say
+    else:
+        with _every(_SILENCE_S, remind, _FIRST_S):
+            yield say
+
+
+@contextmanager
+def _every(seconds: float, call: Callable[[], None], first: float | None = None) -> Iterator[None]:
+    """Calls a function every so often from a thread, until the block ends."""
+    ended = threading.Event()
+
+    def keep_on() -> None:
+        pause = seconds if first is None else first
+        while not ended.wait(pause):
+            call()
+            pause = seconds
+
+    thread = threading.Thread(target=keep_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _say(words: str) -> None:
+    print(f"{datetime.now():%H:%M:%S}  {words}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -71,29 +120,44 @@ def _bars(totals: Mapping[str, int], stages: Sequence[str], first: str) -> Itera
 
 
 class _Lines:
-    """Counts, and writes them at most every few seconds."""
+    """Counts, and writes them at most every few seconds, and at least when nothing was said for long."""
 
     def __init__(self, totals: Mapping[str, int], stages: Sequence[str]) -> None:
         self._totals, self._stages = totals, stages
         self._done: Counter[str] = Counter()
         self._failed = 0
+        self._began = time.monotonic()
         self._written = 0.0
+        #: What is going on before anything can be counted.
+        self._before: str | None = None
         self._guard = threading.Lock()
 
     def tell(self, stage: str, outcome: str, n: int) -> None:
         with self._guard:
             if stage not in self._stages:
-                self._say(f"{stage}: {outcome}")
+                self._before = f"{stage}: {outcome}"
+                self._say(self._before)
                 return
+            self._before = None
             self._done[stage] += n
             self._failed += n if outcome == "failed" else 0
             if time.monotonic() - self._written >= _LOG_EVERY_S:
                 self.write()
 
+    def remind(self) -> None:
+        """Says again what is going on, if nothing was said lately."""
+        with self._guard:
+            if time.monotonic() - self._written < _LOG_EVERY_S:
+                return
+            if self._before:
+                self._say(f"{self._before} ({time.monotonic() - self._began:.0f} s)")
+            else:
+                self.write()
+
     def write(self) -> None:
-        self._written = time.monotonic()
         parts = [f"{stage} {self._done[stage]}/{self._totals.get(stage, 0)}" for stage in self._stages]
         self._say("  ".join([*parts, f"failed {self._failed}"]))
 
     def _say(self, words: str) -> None:
-        print(f"{datetime.now():%H:%M:%S}  {words}", file=sys.stderr, flush=True)
+        self._written = time.monotonic()
+        _say(words)

@@ -14,6 +14,7 @@ import typer
 
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.cli.progress import working
 from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.schemas import load_variables
@@ -88,17 +89,18 @@ def review(
     blind = random_share == 1 if blind is None else blind
     if blind and show_verdict:
         raise UsageError("--show-verdict shows what a blind review hides; add --no-blind")
-    found = frame(
-        tables,
-        engine=engine,
-        usual=settings.engine,
-        variables=[v.name for v in chosen],
-        venue=venue,
-        year=year,
-    )
-    drawn = draw(found.items, n, random_share, seed)
-    labelling = Labelling(tables, who or getpass.getuser(), new_run_id(), found.papers)
-    labelling.load()
+    with working("reading the verdicts to draw from", quiet=as_json):
+        found = frame(
+            tables,
+            engine=engine,
+            usual=settings.engine,
+            variables=[v.name for v in chosen],
+            venue=venue,
+            year=year,
+        )
+        drawn = draw(found.items, n, random_share, seed)
+        labelling = Labelling(tables, who or getpass.getuser(), new_run_id(), found.papers)
+        labelling.load()
     left = [one for one in drawn if one.key not in labelling.given]
     if listed:
         for one in left:

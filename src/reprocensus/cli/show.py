@@ -143,6 +143,8 @@ def _score(score: float | None) -> str:
 def plan_lines(plan: Plan) -> list[str]:
     """What a run would do."""
     n = plan.counts()
+    if not n["papers"] and not plan.unpublished:
+        return ["no papers listed, so there is nothing to plan"]
     lines = [
         f"{counted(n['papers'], 'paper')} listed, {n['done']} of them with nothing left to do",
         f"to fetch    {counted(n['fetch'], 'PDF')}",

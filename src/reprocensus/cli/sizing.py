@@ -44,6 +44,8 @@ def estimate(
     from reprocensus.sizing import estimate as compute
 
     serving, load = load_serving(), Load(paper, questions, question, answer)
+    _check("GPU", gpu, [g.name for g in serving.gpus])
+    _check("model", model, [m.name for m in serving.models])
     found = [
         compute(m, g, precision, load, serving.assumed, price)
         for g in serving.gpus
@@ -52,9 +54,6 @@ def estimate(
         if _chosen(m.name, model)
         for precision in serving.precisions(g)
     ]
-    if not found:
-        known = [g.name for g in serving.gpus], [m.name for m in serving.models]
-        raise UsageError(f"no such GPU or model; known: {', '.join(known[0])}; {', '.join(known[1])}")
     shown = [e for e in found if e.fits or everything]
     if as_json:
         typer.echo(
@@ -67,6 +66,15 @@ def estimate(
         f"expected/h: {serving.assumed.reached:.0%} of that, with the weights read for each token.\n"
         f"of the census': of the {serving.census_usd_a_paper} USD that it paid for a paper."
     )
+
+
+def _check(what: str, asked: list[str] | None, known: list[str]) -> None:
+    """Raises `UsageError` if a name that was asked for is none of those known."""
+    for part in asked or ():
+        if not any(_chosen(name, [part]) for name in known):
+            raise UsageError(
+                f"no {what} {part!r}; known: {', '.join(known)}; schemas/serving.toml takes others"
+            )
 
 
 def _chosen(name: str, parts: list[str] | None) -> bool:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.cli.progress import working
 from reprocensus.counting import counted
 from reprocensus.errors import UsageError
 from reprocensus.history import one_run
@@ -84,11 +85,13 @@ def rebuild(
     until = _when(tables, as_of) if as_of else None
     into = Tables(open_storage(str(out), load_settings())) if out else tables
     into.storage.prepare()
-    wanted = _chosen(_editions(tables), edition or [])
-    for one in wanted:
-        rebuild_tables(tables, one, into, until)
-    if out:
-        _copy_runs(tables, into, until)
+    with working("looking for editions in the journal", quiet=as_json) as say:
+        wanted = _chosen(_editions(tables), edition or [])
+        for number, one in enumerate(wanted, 1):
+            say(f"rebuilding {one}, {number} of {len(wanted)} editions")
+            rebuild_tables(tables, one, into, until)
+        if out:
+            _copy_runs(tables, into, until)
     done = {
         "store": into.storage.uri,
         "as_of": until.isoformat() if until else None,
@@ -125,15 +128,7 @@ def maintain(
     if as_json:
         print(json.dumps(asdict(done)))
         return
-    words = " would be" if dry_run else ""
-    lines = [
-        f"journal     {counted(done.packed, 'file')}{words} packed into {done.packs}",
-        f"            {counted(done.deleted, 'file')} packed earlier{words} deleted",
-        f"objects     {done.objects}{words} deleted",
-        f"bytes       {done.n_bytes} freed",
-        f"history     {counted(done.rows_dropped, 'row')} dropped",
-    ]
-    lines += [f"busy        {name}: a run works on it" for name in done.busy]
+    lines = [f"{what:<12}{said}" for what, said in done.told(dry_run=dry_run)]
     show.print_lines(lines)
 
 

@@ -32,11 +32,11 @@ FLAGS: Final[dict[str, str]] = {
 }
 
 _ADVICE: Final[dict[str, str]] = {
-    "empty": "Fetch it again.",
+    "empty": "Put a whole copy in its place, or have it fetched again.",
     "not_pdf": "Look at what the address serves and fetch the PDF itself.",
     "encrypted": "Get a copy without a password.",
-    "broken": "Fetch it again; if it stays broken, get another copy.",
-    "no_pages": "Fetch it again; the download was probably cut off.",
+    "broken": "Put another copy in its place, or have it fetched again: this one may be cut off.",
+    "no_pages": "It was probably cut off: put a whole copy in its place, or have it fetched again.",
     "no_text": "Run OCR over it and put the result in its place.",
     "too_many_pages": "It is probably a whole volume: get the single paper.",
     "timeout": "Raise the time limit, or leave the paper out.",

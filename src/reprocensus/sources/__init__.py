@@ -10,6 +10,7 @@ import pkgutil
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -158,6 +159,12 @@ def list_edition(source: str, options: SourceOptions) -> Listing:
         pages = SavedPages(options.listing, mixed=options.mixed)
         listing = list_saved(adapter, word, year, pages, source, options.tracks)
     elif options.online:
+        venue = adapter.VENUES[word]
+        if not venue.may_have(year, datetime.now(UTC).date()):
+            raise SourceError(
+                f"source {source!r}: {venue.name} is known for {venue.spans}; there is no edition of {year}, "
+                "or not yet (pages that were saved are read with --listing)"
+            )
         listing = list_online(adapter, word, year, options.online, source, options.tracks)
     else:
         raise SourceError(f"{source}: nothing here reads from the network; name saved pages with --listing")

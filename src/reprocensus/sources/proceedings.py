@@ -6,6 +6,7 @@ pages and nothing of the network: `listing` fetches the pages, or reads saved on
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, Protocol, runtime_checkable
 
 from reprocensus.records import Edition
@@ -18,12 +19,30 @@ MAIN: Final = "main"
 class Venue:
     """A venue as an adapter knows it. `name` is what stands in `Edition.venue`, such as NeurIPS.
 
-    `years` are those known to have proceedings under this adapter; others may be tried.
+    `years` are those known to have proceedings under this adapter; those between and the next may be tried.
     """
 
     name: str
     years: tuple[int, ...]
     about: str = ""
+
+    @property
+    def spans(self) -> str:
+        """The years known, in words: 2013-2015, 2018."""
+        spans: list[list[int]] = []
+        for year in sorted(self.years):
+            if spans and spans[-1][-1] == year - 1:
+                spans[-1].append(year)
+            else:
+                spans.append([year])
+        return ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in spans) or "any"
+
+    def may_have(self, year: int, today: date) -> bool:
+        """Whether there may be an edition of that year: not before the first known, nor after the next one.
+
+        That is the one after the last known, or next year's: proceedings may be out before the year begins.
+        """
+        return not self.years or min(self.years) <= year <= max(*self.years, today.year) + 1
 
 
 @dataclass(frozen=True, slots=True)
