@@ -62,7 +62,7 @@ def statistics_table(
     if partly:
         n, judged = partly["n_papers"], partly["n_papers"] - partly["n_failed"]
         table.caption = (
-            f"{table.caption}.  n: {judged}/{n} is {judged} of {n} papers judged on every variable"
+            f"{table.caption}.  n: {judged}/{n} is {judged} of {counted(n, 'paper')} judged on every variable"
         )
     for name in by:
         table.add_column(name, overflow="fold", min_width=10 if name == "venue" else 4)
