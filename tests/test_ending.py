@@ -84,6 +84,6 @@ def test_maintenance_is_told_in_words(tmp_path: Path, monkeypatch: pytest.Monkey
     records.Recorder(Settings(), to_prefect=True).maintained(done, dry_run=True)
     assert {"of": "journal", "what": "3 files would be packed into 1"} in shown[0]
     assert shown[0][-2:] == [
-        {"of": "runs", "what": "2 that had died would be marked as interrupted"},
+        {"of": "runs", "what": "2 that had died marked as interrupted"},
         {"of": "busy", "what": "ICML 2016: a run works on it"},
     ]

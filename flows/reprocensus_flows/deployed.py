@@ -178,7 +178,8 @@ def maintain(
         keep_days: thin out history older than this; all of it is kept if empty.
     """
     done = maintain_task(_whole(store), dry_run, grace_hours, keep_days)
-    said = [f"{what}: {words}" for what, words in done.told(dry_run=dry_run) if done.anything or done.busy]
+    lines = done.told(dry_run=dry_run) if done.anything or done.busy else []
+    said = [f"{what} {words}".strip() for what, words in lines]
     return Completed(message="; ".join(said) or "nothing to do")
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import polars as pl
 
+from reprocensus.counting import counted
 from reprocensus.fetch.locations import object_path
 from reprocensus.leases import Leases
 from reprocensus.publish import publish
@@ -64,16 +65,16 @@ class Maintained:
 
     def told(self, *, dry_run: bool) -> list[tuple[str, str]]:
         """The same in words: of what, and what came of it."""
-        words = "would be" if dry_run else "were"
+        words = " would be" if dry_run else ""
         lines = [
-            ("journal", f"{self.packed} files {words} packed into {self.packs}"),
-            ("journal", f"{self.deleted} files that were packed earlier {words} deleted"),
-            ("objects", f"{self.objects} {words} deleted"),
-            ("bytes", f"{self.n_bytes} {words} freed"),
-            ("history", f"{self.rows_dropped} rows {words} dropped"),
+            ("journal", f"{counted(self.packed, 'file')}{words} packed into {self.packs}"),
+            ("", f"{counted(self.deleted, 'file')} packed earlier{words} deleted"),
+            ("objects", f"{self.objects}{words} deleted"),
+            ("bytes", f"{self.n_bytes}{words} freed"),
+            ("history", f"{counted(self.rows_dropped, 'row')}{words} dropped"),
         ]
         if self.dead_runs:
-            lines.append(("runs", f"{self.dead_runs} that had died {words} marked as interrupted"))
+            lines.append(("runs", f"{self.dead_runs} that had died marked as interrupted"))
         return lines + [("busy", f"{name}: a run works on it") for name in self.busy]
 
 
