@@ -198,6 +198,13 @@ def test_line_numbers_that_mupdf_puts_into_the_lines_are_removed(behind: bool) -
     assert "column Words" in text and "column end here.\n" in text
 
 
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_marks_of_a_plot_s_axis_are_no_line_numbers(step: int) -> None:
+    powers = [f"10^-{number}" for number in range(1, 21)][::step]
+    marks = [full(power, 100 + 12.0 * i, right=LEFT + 20.0) for i, power in enumerate(powers)]
+    assert " ".join(powers) in text_of(page(1, *marks, *filler(400, 10, 30))).replace("\n", " ")
+
+
 def test_numbers_of_a_table_are_no_line_numbers() -> None:
     rows = [
         [line(span(str(i), LEFT, 300 + 12.0 * i)), line(span(f"{i}.5", 150, 300 + 12.0 * i))]

@@ -11,6 +11,8 @@ from reprocensus.extract.pages import Page, Row
 _WIDEST_NUMBER: Final = 40.0
 _MIN_NUMBERED: Final = 4
 _MANY_NUMBERED: Final = 15
+#: Letters of a line that may have a number joined to it.
+_TEXT: Final = 20
 _DIGITS: Final = frozenset("0123456789")
 #: A line of text that MuPDF has put a number into that stands close behind or before it.
 _BEHIND: Final = re.compile(r"(.*[^\d ]) ?(\d{1,4})|(.*\d) (\d{1,4})")
@@ -110,7 +112,8 @@ def _is_joined_column(rows: list[Row], column: list[Row], found: dict[int, _Join
     steps = Counter(below - above for above, below in itertools.pairwise(numbers))
     if len(column) < _MANY_NUMBERED or max(steps[1], steps[5]) < 0.75 * (len(numbers) - 1):
         return False
-    if 2 * sum(1 for row in column if id(row) in found) < len(column):
+    # Lines of text are long; the marks of a plot's axis count up as well: 10^-3, 10^-4.
+    if 2 * sum(1 for row in column if id(row) in found and len(found[id(row)].text) >= _TEXT) < len(column):
         return False
     members = {id(row) for row in column}
     place = float(getattr(column[0], edge))
