@@ -202,7 +202,8 @@ def test_line_numbers_that_mupdf_puts_into_the_lines_are_removed(behind: bool) -
 def test_the_marks_of_a_plot_s_axis_are_no_line_numbers(step: int) -> None:
     powers = [f"10^-{number}" for number in range(1, 21)][::step]
     marks = [full(power, 100 + 12.0 * i, right=LEFT + 20.0) for i, power in enumerate(powers)]
-    assert " ".join(powers) in text_of(page(1, *marks, *filler(400, 10, 30))).replace("\n", " ")
+    beside = [full("Words of the column beside the plot.", 100 + 12.0 * i, x=LEFT + 90) for i in range(30)]
+    assert " ".join(powers) in text_of(page(1, *marks, *beside)).replace("\n", " ")
 
 
 def test_numbers_of_a_table_are_no_line_numbers() -> None:
