@@ -39,7 +39,8 @@ PAPERS: list[tuple[str, str, list[str], str | None]] = [
     ("ALPHA-2022/missing", "A paper without a PDF", ["A. B."], None),
     ("ALPHA-2023/next", "Numbers Revisited: Diffusion of Integers", ["Ada Byron"],
         PAPER.replace("MNIST", "CIFAR-10")),
-    ("ALPHA-2023/theory", "On the Theory of Nothing", ["Zenon"], "On Nothing\nZenon\nAbstract\nWe prove it."
+    ("ALPHA-2023/theory", "On the Theory of Nothing", ["Zenon"],
+        "On Nothing\nZenon\nUniversity of Ulm, Germany\nAbstract\nWe prove it."
         "\n1 Introduction\nTheorem 1. Nothing holds.\nProof. Obvious. This is a purely theoretical paper.\n"),
     ("BETA <&> \"X\"-2023/one", "Venue with odd marks", ["Ada Byron"], PAPER),
     ("BETA <&> \"X\"-2023/two", "Another one there", ["Grace Hopper"], PAPER),

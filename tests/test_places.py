@@ -1,12 +1,22 @@
 """Where authors work, by what stands above the abstract."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reprocensus.places import Places
+from reprocensus.records import Edition
 from reprocensus.schemas import load_domains, load_gazetteer
+from reprocensus.settings import Settings
+from reprocensus.site.corpus import Corpus
+from reprocensus.site.options import SiteOptions
+from reprocensus.site.pages import answer
+from reprocensus.site.placing import placed
+from reprocensus.storage import open_storage
+from reprocensus.tables import Tables
 
 
 def places(front: str, *authors: str) -> Places:
@@ -72,13 +82,26 @@ def test_long_texts_take_no_time() -> None:
         places(hostile * 20_000)
 
 
-def test_a_run_writes_them_once_a_text(site_store) -> None:  # type: ignore[no-untyped-def]
-    from reprocensus.records import Edition
-    from reprocensus.settings import Settings
-    from reprocensus.storage import open_storage
-    from reprocensus.tables import Tables
+@pytest.fixture
+def tables(site_store: Path) -> Tables:
+    return Tables(open_storage(str(site_store), Settings()))
 
-    tables = Tables(open_storage(str(site_store), Settings()))
+
+@pytest.mark.parametrize("kind", ["countries", "institutions"])
+def test_no_interval_without_a_mean(tables: Tables, kind: str) -> None:
+    """One place has a paper without experiments, another more than enough of them."""
+    corpus = Corpus(tables, SiteOptions())
+    found = placed(corpus, kind, corpus.editions, 200).rows
+    assert {row["n_empirical"] >= 5 for row in found} == {False, True}
+    for row in found:
+        if row["n_empirical"] < 5:
+            assert row["low"] is None and row["high"] is None
+        else:
+            assert 0 <= row["low"] <= row["documentation_score"] <= row["high"] <= 7
+    assert answer(corpus, f"{kind}/")
+
+
+def test_a_run_writes_them_once_a_text(tables: Tables) -> None:
     edition = Edition("ALPHA", 2022)
     rows, documents = tables.read("places", edition).frame, tables.read("documents", edition).frame
     assert rows["paper_id"].to_list() == documents["paper_id"].sort().to_list()

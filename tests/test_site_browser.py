@@ -73,6 +73,8 @@ def kinds(site: Path) -> dict[str, str]:
         "table": "downloads/verdicts/",
         "data": "data/",
         "about": "about/",
+        "places": "countries/",
+        "places_of_a_venue": "institutions/ALPHA/",
         "search": "search/?q=numbers",
         "missing": "404.html",
     }

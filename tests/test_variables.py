@@ -85,7 +85,7 @@ def broken(old: str, new: str) -> bytes:
         (broken("pattern = '", "pattern = '("), "does not compile"),
         (broken('words = ["algorithm"', 'words = ["Algorithm"'), "words"),
         (broken("\nNo = ", "\nNope = "), "no criterion"),
-        (broken("about_experiments = false", "about_experiments = true"), "not_applicable"),
+        (broken("about_experiments = false", "about_experiments = true"), "needs [rules.gate]"),
         (b"name = ", "Invalid value"),
         (b"\xff\xfe", "utf-8"),
     ],

@@ -88,7 +88,7 @@ def rebuild(
     with working("looking for editions in the journal", quiet=as_json) as say:
         wanted = _chosen(_editions(tables), edition or [])
         for number, one in enumerate(wanted, 1):
-            say(f"rebuilding {one}, {number} of {len(wanted)} editions")
+            say(f"rebuilding {one}, number {number} of {counted(len(wanted), 'edition')}")
             rebuild_tables(tables, one, into, until)
         if out:
             _copy_runs(tables, into, until)

@@ -52,8 +52,9 @@ def placed(corpus: Corpus, kind: str, editions: Sequence[Edition], most: int) ->
     rows = (
         scores.join(spread, on="place", how="left")
         .with_columns(
-            low=pl.max_horizontal(mean - half, pl.lit(0.0)),
-            high=pl.min_horizontal(mean + half, pl.lit(float(len(names)))),
+            # `clip` keeps a null, the smaller or larger of a null and a number is the number.
+            low=(mean - half).clip(0.0, None),
+            high=(mean + half).clip(None, float(len(names))),
         )
         .sort("n_papers", "place", descending=[True, False])
         .head(most)
