@@ -109,7 +109,7 @@ def test_pages_are_those_of_the_build(server: Server, site_store: Path, tmp_path
             written = (tmp_path / urls.on_disk(path)).read_text()
             # Pictures and marked PDFs are made when asked for; a build makes them only if it is told to.
             got = re.sub(r'<details class="passage">.*?</details>\n', "", server.ask(f"/{path}").text)
-            got = re.sub(r'<li><a [^>]*>PDF with all quotes marked</a></li>', "", got)
+            got = re.sub(r"<li><a [^>]*>PDF with all quotes marked</a></li>", "", got)
             assert got == written
 
 
