@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -111,6 +112,15 @@ def test_pages_are_those_of_the_build(server: Server, site_store: Path, tmp_path
             got = re.sub(r'<details class="passage">.*?</details>\n', "", server.ask(f"/{path}").text)
             got = re.sub(r"<li><a [^>]*>PDF with all quotes marked</a></li>", "", got)
             assert got == written
+
+
+def test_the_end_of_a_page_does_not_wait_for_word_of_its_beginning() -> None:
+    from reprocensus.site.serve import _listening
+
+    with _listening("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_head_tells_what_get_tells_without_the_page(server: Server) -> None:

@@ -14,7 +14,7 @@ from reprocensus.site.edition_data import EditionData, PaperRows
 from reprocensus.site.names import census_key
 from reprocensus.site.options import SiteOptions
 from reprocensus.site.pages import answer
-from reprocensus.site.prepare import fill_shelf, take_up
+from reprocensus.site.prepare import fill_shelf, finish_pages, take_up
 from reprocensus.site.shelf import Shelf
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
@@ -45,14 +45,18 @@ def test_what_is_put_there_comes_back_as_it_was(corpus: Corpus, tmp_path: Path) 
     assert other.get("ALPHA-2022/nobody") is None and other.named("nobody") is None
 
 
+@pytest.mark.parametrize("finished", [False, True])
 def test_pages_and_other_names_are_the_same_with_and_without_it(
-    corpus: Corpus, site_store: Path, tmp_path: Path
+    corpus: Corpus, tmp_path: Path, finished: bool
 ) -> None:
     shelved = Corpus(corpus.tables, SiteOptions())
     take_up(shelved, tmp_path)
     assert shelved.shelf
     fill_shelf(shelved, shelved.shelf)
     shelved.renew()
+    if finished:
+        finish_pages(shelved, shelved.shelf)
+    assert (shelved.shelf.page("ALPHA-2022/plain") is not None) is finished
     key = census_key(ALPHA, "A Small Study of Numbers")
     for path in (
         urls.paper("ALPHA-2022/plain"), urls.text("ALPHA-2022/plain"), urls.paper_json("ALPHA-2022/emoji"),
@@ -73,6 +77,22 @@ def test_a_name_of_two_papers_leads_to_none(corpus: Corpus, tmp_path: Path) -> N
     assert (found := shelf.named("both")) and found.paper_id == papers[0].paper_id
     shelf.replace(ALPHA, "2", papers)
     assert shelf.named("both") is None
+
+
+def test_finished_pages_go_with_the_rows_that_they_were_made_of(corpus: Corpus, tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "s.sqlite")
+    papers = list(corpus.edition(ALPHA).each())
+    address = urls.id_path(papers[0].paper_id)
+    shelf.replace(ALPHA, "1", papers)
+    assert shelf.unfinished() == {ALPHA: ("1", [urls.id_path(paper.paper_id) for paper in papers])}
+    shelf.finish(ALPHA, "0", [(address, b"of a version that is gone")])
+    assert shelf.page(address) is None and shelf.unfinished()
+    shelf.finish(ALPHA, "1", [(address, b"page")])
+    assert shelf.page(address) == b"page" and shelf.unfinished() == {}
+    shelf.replace(ALPHA, "2", papers)
+    assert shelf.page(address) is None and set(shelf.unfinished()) == {ALPHA}
+    shelf.remove(ALPHA)
+    assert shelf.unfinished() == {}
 
 
 def test_an_edition_is_replaced_whole_and_taken_away(corpus: Corpus, tmp_path: Path) -> None:

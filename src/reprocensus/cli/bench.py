@@ -219,7 +219,9 @@ def site(
     workers: Annotated[
         int, typer.Option("--workers", min=1, help="processes that serve, and that build")
     ] = 2,
-    warm_s: Annotated[float, typer.Option("--warm-s", min=0, help="seconds for the server to read")] = 60,
+    warm_s: Annotated[
+        float, typer.Option("--warm-s", min=0, help="seconds for it to read and make pages")
+    ] = 180,
     build: Annotated[bool, typer.Option("--build/--no-build", help="measure the build, too")] = True,
 ) -> None:
     """Measure the site: papers a second of a static build, and how long readers of a served one wait."""

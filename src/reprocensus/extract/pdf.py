@@ -16,6 +16,8 @@ MAGIC_WINDOW = 1024
 # Not clipped to the page: that would cut words at its edge. `_inside` drops what lies outside as a whole.
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE
 _BUFFER = 1 << 16
+#: A printout of more bytes than this, as of a plot, gives its memory back.
+_LARGE = 1 << 20
 #: Only pages with fewer lines than this are asked for their pictures.
 _FEW_ROWS = 10
 
@@ -210,10 +212,14 @@ class _Printer:
             return _buffered(printer, textpage, last)
         out = self._out.m_internal
         mupdf.ll_fz_seek_output(out, 0, os.SEEK_SET)
-        os.ftruncate(self._file, 0)
         printer(out, textpage.m_internal, last)
         mupdf.ll_fz_flush_output(out)
-        return os.pread(self._file, mupdf.ll_fz_tell_output(out), 0)
+        size = mupdf.ll_fz_tell_output(out)
+        data = os.pread(self._file, size, 0)
+        if size > _LARGE:
+            # Otherwise what was written before may stay there: to have memory mapped anew costs time.
+            os.ftruncate(self._file, 0)
+        return data
 
 
 def _buffered(printer: Any, textpage: Any, last: Any) -> bytes:

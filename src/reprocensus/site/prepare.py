@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +14,12 @@ from reprocensus.outcome import Progress
 from reprocensus.passages.workers import PassagePool
 from reprocensus.records import Edition
 from reprocensus.site import urls
+from reprocensus.site.answers import Answer
 from reprocensus.site.corpus import Corpus
 from reprocensus.site.edition_data import EditionData
 from reprocensus.site.evidence import Drawn, EvidenceFiles, write_evidence
 from reprocensus.site.output import write
+from reprocensus.site.pages import answer
 from reprocensus.site.search.database import SearchDatabase
 from reprocensus.site.search.entries import Entry, entries_of
 from reprocensus.site.search.static_index import index_files
@@ -42,7 +44,7 @@ def evidence_served(corpus: Corpus, workers: int) -> Iterator[None]:
 def kept_up(corpus: Corpus) -> Iterator[Path]:
     """The corpus' site has a shelf and can be searched; yields the folder that holds both files.
 
-    A thread fills them, papers first, and brings them up to date.
+    A thread fills them, papers' rows first and their finished pages last, and brings them up to date.
     """
     with tempfile.TemporaryDirectory(prefix="reprocensus-site-") as folder:
         take_up(corpus, Path(folder))
@@ -70,6 +72,7 @@ def _keep_up(corpus: Corpus, stop: threading.Event) -> None:
             assert corpus.shelf and corpus.search
             fill_shelf(corpus, corpus.shelf, stop)
             fill(corpus, corpus.search, searched, stop)
+            finish_pages(corpus, corpus.shelf, stop)
         except ReprocensusError as error:
             # A store that cannot be reached for a while; the pages say so themselves.
             _log.warning("the served site is not brought up to date: %s", error)
@@ -88,6 +91,25 @@ def fill_shelf(corpus: Corpus, shelf: Shelf, stop: threading.Event | None = None
         if there.get(edition) != version:
             data = EditionData(corpus.tables, corpus.statistics[edition], version)
             shelf.replace(edition, version, data.each())
+
+
+def finish_pages(corpus: Corpus, shelf: Shelf, stop: threading.Event | None = None) -> None:
+    """Makes the pages of the papers on the shelf that have none, and puts them there."""
+
+    def pages(addresses: list[str]) -> Iterator[tuple[str, bytes]]:
+        for address in addresses:
+            if stop and stop.is_set():
+                return
+            # An edition that has left the store since: its papers leave the shelf, too.
+            with suppress(KeyError):
+                found = answer(corpus, f"papers/{address}/")
+                if isinstance(found, Answer):
+                    yield address, found.body
+            # Pages are served meanwhile, by the same interpreter where there is one process.
+            time.sleep(0)
+
+    for edition, (version, addresses) in shelf.unfinished().items():
+        shelf.finish(edition, version, pages(addresses))
 
 
 def fill(

@@ -48,13 +48,15 @@ def serve(
         raise UsageError(f"the store {corpus.tables.storage.uri} has no papers; run `reprocensus run` first")
     with ExitStack() as stack:
         listening = stack.enter_context(_listening(host, port))
+        # Before pages are made: they offer what is made when it is asked for.
+        stack.enter_context(evidence_served(corpus, settings.workers))
         folder = stack.enter_context(kept_up(corpus))
         _watched(corpus)
         shown = f"[{host}]" if ":" in host else host
         print(f"http://{shown}:{listening.getsockname()[1]}/ (Ctrl+C ends it)", flush=True)
         common = {"log_level": "warning", "access_log": False, "ws": "none", "server_header": False}
         if workers == 1:
-            made = Application(corpus, evidence_served(corpus, settings.workers))
+            made = Application(corpus)
             uvicorn.Server(uvicorn.Config(made, **common)).run(sockets=[listening])  # type: ignore[arg-type]
             return
         told = {"store": store, "options": asdict(options), "folder": str(folder)}
@@ -97,6 +99,9 @@ def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections take this over. An event loop that is handed a bare number does not set it, and then the end
+    # of a page waits 40 ms for the reader's word that its beginning has come.
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         found.bind((host, port))
         found.listen(2_048)

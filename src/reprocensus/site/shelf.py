@@ -1,7 +1,7 @@
-"""Every paper's rows as its page wants them, by address, in one SQLite file that several processes read.
+"""Every paper's rows and its finished page, by address, in one SQLite file that several processes read.
 
-`serve` fills it edition by edition and brings it up to date. So a paper's page costs one look-up, whichever
-of the processes is asked, and none of them keeps tables in memory.
+`serve` fills it edition by edition, rows first, and brings it up to date. So a paper's page costs one
+look-up, whichever of the processes is asked, and none of them keeps tables in memory.
 """
 
 import json
@@ -22,9 +22,12 @@ from reprocensus.site.names import other_names
 _SCHEMA: Final = """
 -- A number is never used again: readers remember which edition it stands for.
 CREATE TABLE editions
-    (id INTEGER PRIMARY KEY AUTOINCREMENT, venue TEXT, year INTEGER, version TEXT, columns TEXT);
+    (id INTEGER PRIMARY KEY AUTOINCREMENT, venue TEXT, year INTEGER, version TEXT, columns TEXT,
+     finished INTEGER DEFAULT 0);
 CREATE TABLE papers (edition INTEGER, address TEXT UNIQUE, rows BLOB);
 CREATE INDEX papers_edition ON papers (edition);
+CREATE TABLE pages (edition INTEGER, address TEXT UNIQUE, body BLOB);
+CREATE INDEX pages_edition ON pages (edition);
 CREATE TABLE names (edition INTEGER, name TEXT, address TEXT);
 CREATE INDEX names_edition ON names (edition);
 CREATE INDEX names_name ON names (name);
@@ -73,6 +76,33 @@ class Shelf:
                 )
             database.execute("UPDATE editions SET columns = ? WHERE id = ?", (json.dumps(columns), number))
 
+    def unfinished(self) -> dict[Edition, tuple[str, list[str]]]:
+        """The editions whose pages are not here: their version, and the addresses of their papers."""
+        database, found = self._connection(), {}
+        query = "SELECT id, venue, year, version FROM editions WHERE NOT finished"
+        for number, venue, year, version in database.execute(query).fetchall():
+            rows = database.execute("SELECT address FROM papers WHERE edition = ?", (number,))
+            found[Edition(venue, year)] = version, [address for (address,) in rows]
+        return found
+
+    def finish(self, edition: Edition, version: str, pages: Iterable[tuple[str, bytes]]) -> None:
+        """Puts finished pages (address, body) beside the rows they were made of, if these are still here."""
+        with self._writing, self._connection() as database:
+            query = "SELECT id FROM editions WHERE venue = ? AND year = ? AND version = ?"
+            found = database.execute(query, (edition.venue, edition.year, version)).fetchone()
+            if found is None:
+                return
+            for address, body in pages:
+                row = (found[0], address, zlib.compress(body, 1))
+                database.execute("INSERT OR REPLACE INTO pages VALUES (?, ?, ?)", row)
+            database.execute("UPDATE editions SET finished = 1 WHERE id = ?", found)
+
+    def page(self, address: str) -> bytes | None:
+        """The finished page of the paper with that address, if it is here."""
+        query = "SELECT body FROM pages WHERE address = ?"
+        found = self._connection().execute(query, (address,)).fetchone()
+        return zlib.decompress(found[0]) if found else None
+
     def remove(self, edition: Edition) -> None:
         """Takes an edition's papers away."""
         with self._writing, self._connection() as database:
@@ -103,7 +133,7 @@ class Shelf:
     def _drop(self, database: sqlite3.Connection, edition: Edition) -> None:
         key = (edition.venue, edition.year)
         for (number,) in database.execute("SELECT id FROM editions WHERE venue = ? AND year = ?", key):
-            for table in ("papers", "names"):
+            for table in ("papers", "pages", "names"):
                 database.execute(f"DELETE FROM {table} WHERE edition = ?", (number,))
             database.execute("DELETE FROM editions WHERE id = ?", (number,))
 

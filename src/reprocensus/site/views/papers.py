@@ -23,6 +23,8 @@ AUTHORS: Final = 30
 
 def paper(corpus: Corpus, route: Route) -> Found:
     """The page. Other names of a paper lead on to it."""
+    if corpus.shelf and (finished := corpus.shelf.page(route.args[0])):
+        return Answer(finished)
     rows = corpus.paper(route.args[0])
     if rows is None:
         return None
