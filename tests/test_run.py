@@ -150,6 +150,22 @@ def test_help_is_everywhere(reprocensus: Command, command: list[str]) -> None:
     assert "Usage" in done.stdout
 
 
+def test_help_names_the_settings_that_its_defaults_come_from(reprocensus: Command) -> None:
+    for command in ("run", "plan"):
+        told = " ".join(re.sub("[│╭╰─]", " ", reprocensus(command, "--help").stdout).split())
+        for setting in ("STORE", "ENGINE", "WORKERS", "SHARD_SIZE"):
+            assert f"REPROCENSUS_{setting}" in told, setting
+    assert "REPROCENSUS_STORE" in reprocensus("list", "--help").stdout
+    assert "[[" not in reprocensus("engines", "--help").stdout
+
+
+def test_a_limit_counts_papers_that_are_done(reprocensus: Command) -> None:
+    asked = (f"manifest:{SAMPLES}", "--limit", "2", "--variables", "pseudocode", "--json")
+    assert reprocensus("run", *asked).returncode == 0
+    planned = json.loads(reprocensus("plan", *asked).stdout)
+    assert (planned["papers"], planned["done"]) == (2, 2)
+
+
 def test_a_folder_of_pdfs_takes_titles_from_page_one(reprocensus: Command, tmp_path: Path) -> None:
     folder = tmp_path / "pdfs" / "sub"
     folder.mkdir(parents=True)

@@ -35,7 +35,9 @@ class RunRequest(BaseModel):
         None, description="model that the engine asks, as its server names it; the settings' if empty"
     )
     variables: tuple[str, ...] = Field((), description="variables to judge; all of them if empty")
-    limit: int | None = Field(None, ge=1, description="at most this many papers")
+    limit: int | None = Field(
+        None, ge=1, description="only the first so many papers that the sources list, done or not"
+    )
     workers: int | None = Field(None, ge=1, description="worker processes; one a processor if empty")
     shard_size: int | None = Field(None, ge=1, le=5000, description="papers in one unit of work")
     recheck: bool = Field(False, description="ask the network again for every PDF that the store has")

@@ -17,7 +17,7 @@ from reprocensus.settings import load_settings
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="an edition such as icml/2016, manifest:FILE (JSON lines) or dir:FOLDER (PDFs); samples/ if "
         "none is given",
         show_default=False,
@@ -27,20 +27,38 @@ EditionOption = Annotated[
     list[str] | None,
     typer.Option("--edition", help="of what the sources list, only this, as ICML/2016; may be repeated"),
 ]
-EngineOption = Annotated[str | None, typer.Option("--engine", help="who judges (default: rules)")]
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", help="who judges (default: REPROCENSUS_ENGINE, else rules)")
+]
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="which model the engine asks, as its server names it")
 ]
 VariablesOption = Annotated[
     str | None, typer.Option("--variables", help="names separated by commas (default: all)")
 ]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="at most this many papers")]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        min=1,
+        help="only the first so many papers that the sources list, done or not; with --edition the first of "
+        "those editions",
+    ),
+]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="worker processes (default: one a processor)")
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="worker processes (default: REPROCENSUS_WORKERS, else one a processor)"
+    ),
 ]
 ShardOption = Annotated[
     int | None,
-    typer.Option("--shard-size", min=1, max=5000, help="papers in one unit of work (default: 250)"),
+    typer.Option(
+        "--shard-size",
+        min=1,
+        max=5000,
+        help="papers in one unit of work (default: REPROCENSUS_SHARD_SIZE, else 250)",
+    ),
 ]
 VenueOption = Annotated[str | None, typer.Option("--venue", help="venue of a folder's papers")]
 YearOption = Annotated[

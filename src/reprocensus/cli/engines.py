@@ -27,9 +27,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def engines(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[ENGINE]", help="only this one (default: all)")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="ENGINE", help="only this one (default: all)")] = None,
     check: Annotated[
         bool, typer.Option("--check", help="ask a server some tiny questions, to see that it is fit")
     ] = False,

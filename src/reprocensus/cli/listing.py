@@ -13,6 +13,7 @@ from rich.table import Table
 from typer.core import TyperCommand
 
 from reprocensus.cli import show
+from reprocensus.cli.options import JsonOption, StoreOption
 from reprocensus.counting import counted
 from reprocensus.errors import StoreError
 from reprocensus.records import Paper
@@ -49,10 +50,6 @@ ListingOption = Annotated[
 AcceptOption = Annotated[
     bool, typer.Option("--accept-fewer", help="take a listing that has fewer papers than before")
 ]
-StoreOption = Annotated[
-    str | None, typer.Option("--store", help="path or fsspec URI of the store (default: ./data)")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="print results as JSON")]
 
 
 class WithListing(TyperCommand):

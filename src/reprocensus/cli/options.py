@@ -9,7 +9,8 @@ from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
 
 StoreOption = Annotated[
-    str | None, typer.Option("--store", help="path or fsspec URI of the store (default: ./data)")
+    str | None,
+    typer.Option("--store", help="path or fsspec URI of the store (default: REPROCENSUS_STORE, else ./data)"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print results as JSON")]
 EngineChoice = Annotated[

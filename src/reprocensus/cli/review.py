@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reprocensus.cli import show
-from reprocensus.cli.options import JsonOption, StoreOption, open_tables
+from reprocensus.cli.options import EngineChoice, JsonOption, StoreOption, open_tables
 from reprocensus.cli.progress import working
 from reprocensus.counting import counted
 from reprocensus.errors import UsageError
@@ -36,9 +36,7 @@ def review(
     variable: Annotated[list[str] | None, typer.Option("--variable", help="only these variables")] = None,
     venue: Annotated[str | None, typer.Option("--venue", help="only this venue")] = None,
     year: Annotated[int | None, typer.Option("--year", help="only this year")] = None,
-    engine: Annotated[
-        str | None, typer.Option("--engine", help="whose verdicts, where several engines judged")
-    ] = None,
+    engine: EngineChoice = None,
     random_share: Annotated[
         float,
         typer.Option("--random-share", help="part drawn whatever the verdict is worth, above 0, at most 1"),
