@@ -16,6 +16,8 @@ README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.M | re.S)
 SHELL = [line for kind, body in BLOCKS if kind == "sh" for line in body.splitlines() if line.strip()]
 PYTHON = [body for kind, body in BLOCKS if kind == "python"]
+#: What the README says comes out: of `run`, and of `why`.
+SAMPLES = [body for kind, body in BLOCKS if kind == "text" and "reprocensus" not in body]
 MAKE = re.compile(r"make (\w+)")
 #: Exit codes other than 0 that a command is there to show.
 EXPECTED: dict[str, int] = {}
@@ -44,15 +46,26 @@ def follow(command: list[str] | str, folder: Path) -> "subprocess.CompletedProce
     )
 
 
+def plain(output: str) -> str:
+    """It without what differs from run to run and from terminal to terminal."""
+    same = re.sub(r"\d{8}T\d{6}Z_\w{6}|\d{4}-\d\d-\d\d \d\d:\d\d|in \d+ s\b", "*", output)
+    return " ".join(same.replace("─", " ").split())
+
+
 @pytest.mark.slow
 def test_the_commands_and_snippets_work_in_their_order(folder: Path, api: str) -> None:
     # `make run` is this command in an environment of its own, which the wheel's test and CI make.
     commands = [line for line in SHELL if line.startswith("reprocensus ")]
     assert len(commands) > 5
+    samples = {"reprocensus run": SAMPLES[0], next(c for c in commands if " why " in c): SAMPLES[1]}
     for command in ["reprocensus run", *commands]:
         done = follow(command, folder)
         assert done.returncode == EXPECTED.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
         assert done.stdout.strip()
+        if sample := samples.pop(command, None):
+            told = plain(done.stdout)
+            for part in re.split(r"^tables: .*$", sample, flags=re.M):
+                assert plain(part) in told, f"{command}\n{done.stdout}"
     assert PYTHON
     for snippet in PYTHON:
         done = follow([sys.executable, "-c", snippet], folder)
