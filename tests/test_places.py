@@ -1,5 +1,7 @@
 """Where authors work, by what stands above the abstract."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -7,14 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reprocensus
+from conftest import ROOT
 from reprocensus.places import Places
 from reprocensus.records import Edition
 from reprocensus.schemas import load_domains, load_gazetteer
 from reprocensus.settings import Settings
+from reprocensus.site.answers import Answer
 from reprocensus.site.corpus import Corpus
 from reprocensus.site.options import SiteOptions
 from reprocensus.site.pages import answer
 from reprocensus.site.placing import placed
+from reprocensus.site.views import places as views
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
 
@@ -85,6 +91,34 @@ def test_long_texts_take_no_time() -> None:
 @pytest.fixture
 def tables(site_store: Path) -> Tables:
     return Tables(open_storage(str(site_store), Settings()))
+
+
+def test_the_chapter_s_queries_are_answered(tables: Tables, site_store: Path) -> None:
+    chapter = (ROOT / "docs" / "places.md").read_text("utf-8")
+    queries = re.findall(r'^reprocensus sql "(.*)"$', chapter, flags=re.M)
+    assert len(queries) == 2
+    for query in queries:
+        assert reprocensus.open(str(site_store)).sql(query).height > 0, query
+
+
+def test_countries_with_as_many_papers_stand_in_the_order_of_their_names(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of their names, not of the codes that the table has."""
+    corpus = Corpus(tables, SiteOptions())
+    found = placed(corpus, "countries", corpus.editions, 200)
+    same = tuple(
+        {**found.rows[0], "place": code, "n_papers": 1 + (code == "US")} for code in ("US", "AE", "AU", "CH")
+    )
+    monkeypatch.setattr(views, "placed", lambda *_: replace(found, rows=same))
+    page = answer(corpus, "countries/")
+    assert isinstance(page, Answer)
+    assert re.findall(r'<th scope="row" dir="auto">(.*?)</th>', page.body.decode("utf-8")) == [
+        "United States of America",
+        "Australia",
+        "Switzerland",
+        "United Arab Emirates",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["countries", "institutions"])

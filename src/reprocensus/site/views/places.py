@@ -26,6 +26,8 @@ def places(corpus: Corpus, route: Route) -> Found:
         chart = charts.interval(mean / top, low / top, high / top, "") if low is not None else None
         name = gazetteer.country_name(row["place"]) if kind == "countries" else row["place"]
         rows.append({**row, "name": name, "chart": chart})
+    # Of places with as many papers a reader looks one up by its name; the table has a country's code.
+    rows.sort(key=lambda row: (-row["n_papers"], row["name"].casefold()))
     return html(
         corpus,
         "places.html.j2",
