@@ -11,6 +11,7 @@ from reprocensus.audit.compare import compare
 from reprocensus.audit.gather import own_runs
 from reprocensus.audit.measures import Pair, bootstrap, calibration_error, kappa, levels, measure, repeats
 from reprocensus.audit.page import audit_page
+from reprocensus.cli.audit import _differences
 from reprocensus.errors import UsageError
 from reprocensus.imports import import_file
 from reprocensus.labels import LabelledPaper, decoded, matched, read_labels
@@ -199,6 +200,9 @@ def test_a_comparison_is_of_what_both_runs_judged() -> None:
     assert [(c.variable, c.venue, c.n) for c in found.by_venue] == [("open_source_code", "V", 3)]
     assert [d.paper for d in found.differences] == ["b", "a"]
     assert (found.made_by["engine"], found.made_by["model"]) == (0, 1)
+    assert _differences(found, 1)[2].startswith("2 differ")
+    same = compare(("one", "two"), first, first, VARIABLES)
+    assert _differences(same, 1)[2:] == ["none differs"]
     with pytest.raises(UsageError, match="same paper"):
         compare(("one", "two"), first, {}, VARIABLES)
 
@@ -227,6 +231,10 @@ def test_the_command_audits_a_store_and_its_runs(reprocensus: Command, tmp_path:
     for which, told in ((["--run", "none"], "no run"), (["--engine", "none"], "no verdicts by engine none")):
         done = reprocensus("audit", "--labels", "l.jsonl", "--store", "s", *which)
         assert done.returncode == 2 and told in done.stderr
+    repeated = reprocensus("repeat", run, "--sample", "100%", "--store", "s", "--json")
+    again = json.loads(repeated.stdout)["run_id"]
+    done = reprocensus("compare", run, again, "--store", "s")
+    assert done.returncode == 2 and f"repeated a part of {run}" in done.stderr
     asked = ("--engine", "fake", "--limit", "2", "--store", "s", "--json")
     other = json.loads(reprocensus("run", f"manifest:{SAMPLES}", *asked).stdout)["run_id"]
     found = json.loads(reprocensus("compare", run, other, "--store", "s", "--json").stdout)

@@ -1,5 +1,6 @@
 """Fetches what an audit compares: a label file's papers and a store's verdicts."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,10 +22,15 @@ def stored_runs(tables: Tables, runs: Sequence[str], engine: str | None) -> dict
     Raises:
         UsageError: there is no such run, or there are no verdicts.
     """
-    ids = [one_run(tables, run)["run_id"] for run in runs]
-    found = {run: _of_run(tables, run, engine) for run in ids} if ids else {"": _standing(tables, engine)}
+    rows = {row["run_id"]: row for row in (one_run(tables, run) for run in runs)}
+    found = {run: _of_run(tables, run, engine) for run in rows} if rows else {"": _standing(tables, engine)}
     for run, verdicts in found.items():
         if not verdicts:
+            if run and (repeated := json.loads(rows[run]["settings"]).get("repeats")):
+                raise UsageError(
+                    f"run {run} repeated a part of {repeated}; the table repeats keeps how many labels came "
+                    "out otherwise, and no verdicts"
+                )
             which = " ".join(filter(None, [run and f"of run {run}", engine and f"by engine {engine}"]))
             raise UsageError(f"{tables.storage.uri} has no verdicts {which}".rstrip())
     return found if runs else {engine or "verdicts": found[""]}

@@ -104,7 +104,8 @@ def compare(
         return
     out = show.console()
     out.print(_compared("By variable", found.by_variable))
-    out.print(_compared("By venue", [c for c in found.by_venue if c.agreement < 1]))
+    if differing := [c for c in found.by_venue if c.agreement < 1]:
+        out.print(_compared("By venue", differing))
     show.print_lines(_differences(found, examples))
 
 
@@ -244,8 +245,9 @@ def _differences(found: "Comparison", examples: int) -> list[str]:
         f"{counted(found.n, 'verdict')} in both runs, {found.only_first} only in {found.first}, "
         f"{found.only_second} only in {found.second}",
         f"made by the same: {shared}",
-        f"{len(found.differences)} differ, those that both are surest of first; --json has all",
     ]
+    n = len(found.differences)
+    lines += [f"{n} differ, those that both are surest of first; --json has all" if n else "none differs"]
     for d in found.differences[:examples]:
         lines.append(f"{d.variable}, {d.paper}: {d.first.label}, then {d.second.label}")
         for side, name in ((d.first, found.first), (d.second, found.second)):
