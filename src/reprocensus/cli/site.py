@@ -58,7 +58,7 @@ def build(
         print(f"{made} drawn, {drawn.kept} kept, {of_quotes} marked")
     print(
         f"{counted(done.n_papers, 'paper')}, {counted(done.n_files, 'file')} "
-        f"in {time.monotonic() - started:.1f} s; "
+        f"made in {time.monotonic() - started:.1f} s; "
         f"{counted(len(done.editions), 'edition')} built, {len(done.unchanged)} unchanged, "
         f"{counted(done.n_removed, 'file')} removed: {out}/index.html"
     )
