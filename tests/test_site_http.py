@@ -1,5 +1,6 @@
 """`site serve` asked over real connections: addresses, methods, parts of files, search, pictures, changes."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -11,10 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -25,6 +27,8 @@ from reprocensus.schemas import load_variables
 from reprocensus.settings import Settings
 from reprocensus.site import urls
 from reprocensus.site.build import build
+from reprocensus.site.corpus import Corpus
+from reprocensus.site.http import Application
 from reprocensus.site.options import SiteOptions
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
@@ -121,6 +125,28 @@ def test_the_end_of_a_page_does_not_wait_for_word_of_its_beginning() -> None:
         connection, _ = listening.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_page_that_cannot_be_made_is_told_in_words(
+    site_store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise TypeError("a row that nobody expected")
+
+    monkeypatch.setattr("reprocensus.site.http.answer", broken)
+    told: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        told.append(message)
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {}
+
+    corpus = Corpus(Tables(open_storage(str(site_store), Settings())), SiteOptions())
+    scope = {"type": "http", "method": "GET", "path": "/about/", "query_string": b"", "headers": []}
+    asyncio.run(Application(corpus)(scope, receive, send))
+    assert told[0]["status"] == 500 and b"cannot be made" in told[1]["body"]
+    assert "a row that nobody expected" in caplog.text and b"nobody expected" not in told[1]["body"]
 
 
 def test_head_tells_what_get_tells_without_the_page(server: Server) -> None:

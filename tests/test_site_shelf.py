@@ -1,20 +1,27 @@
 """The shelf that a served site's papers lie on: what is put there comes back, and changes are seen."""
 
-from collections.abc import Iterator
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 
 from reprocensus.records import Edition
 from reprocensus.settings import Settings
-from reprocensus.site import urls
-from reprocensus.site.answers import Answer, Redirect
+from reprocensus.site import pages as site_pages
+from reprocensus.site import prepare, urls
+from reprocensus.site.answers import Answer, Found, Redirect
 from reprocensus.site.corpus import Corpus
 from reprocensus.site.edition_data import EditionData, PaperRows
 from reprocensus.site.names import census_key
 from reprocensus.site.options import SiteOptions
 from reprocensus.site.pages import answer
-from reprocensus.site.prepare import fill_shelf, finish_pages, take_up
+from reprocensus.site.prepare import Care, fill_shelf, finish_pages, take_up
 from reprocensus.site.shelf import Shelf
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
@@ -34,7 +41,7 @@ def parts(paper: PaperRows) -> tuple[object, ...]:
 def test_what_is_put_there_comes_back_as_it_was(corpus: Corpus, tmp_path: Path) -> None:
     take_up(corpus, tmp_path)
     assert corpus.shelf
-    fill_shelf(corpus, corpus.shelf)
+    fill_shelf(corpus, corpus.shelf, Care())
     # Another process reads what this one wrote.
     other = Shelf(tmp_path / "papers.sqlite")
     assert set(other.versions()) == set(corpus.editions)
@@ -52,10 +59,10 @@ def test_pages_and_other_names_are_the_same_with_and_without_it(
     shelved = Corpus(corpus.tables, SiteOptions())
     take_up(shelved, tmp_path)
     assert shelved.shelf
-    fill_shelf(shelved, shelved.shelf)
+    fill_shelf(shelved, shelved.shelf, Care())
     shelved.renew()
     if finished:
-        finish_pages(shelved, shelved.shelf)
+        finish_pages(shelved, shelved.shelf, Care())
     assert (shelved.shelf.page("ALPHA-2022/plain") is not None) is finished
     key = census_key(ALPHA, "A Small Study of Numbers")
     for path in (
@@ -69,8 +76,6 @@ def test_pages_and_other_names_are_the_same_with_and_without_it(
 
 
 def test_a_name_of_two_papers_leads_to_none(corpus: Corpus, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     shelf = Shelf(tmp_path / "s.sqlite")
     papers = [replace(paper, aliases=["both"]) for paper in corpus.edition(ALPHA).each()][:2]
     shelf.replace(ALPHA, "1", papers[:1])
@@ -117,3 +122,117 @@ def test_an_edition_is_replaced_whole_and_taken_away(corpus: Corpus, tmp_path: P
     assert (found := reader.get("ALPHA-2023/next")) and found.edition == other, "a number is used once"
     shelf.remove(other)
     assert reader.get(first) is None and reader.versions() == {}
+
+
+@pytest.fixture
+def own(site_store: Path, tmp_path: Path) -> Corpus:
+    """A corpus of a store that the test may change, with a shelf."""
+    shutil.copytree(site_store, tmp_path / "store")
+    made = Corpus(Tables(open_storage(str(tmp_path / "store"), Settings())), SiteOptions())
+    take_up(made, tmp_path)
+    return made
+
+
+def shelved(corpus: Corpus, care: Care) -> Shelf:
+    """One look after all; the shelf."""
+    assert corpus.shelf
+    fill_shelf(corpus, corpus.shelf, care)
+    finish_pages(corpus, corpus.shelf, care)
+    return corpus.shelf
+
+
+def test_a_finished_page_is_of_the_figures_that_came_with_its_rows(own: Corpus) -> None:
+    """A run published after the last look at the store, and before its papers were put on the shelf."""
+    shelf, address = shelved(own, Care()), "ALPHA-2022/plain"
+    assert b"mean 6.75" not in (shelf.page(address) or b"")
+    score = pl.lit(6.75).alias("documentation_score")
+    own.tables.update("edition_scores", ALPHA, lambda now: replace(now, frame=now.frame.with_columns(score)))
+    shelved(own, Care())
+    own.renew()
+    shelved(own, Care())
+    page = shelf.page(address)
+    assert page and answer(Corpus(own.tables, own.options), urls.paper(address)) == Answer(page)
+    assert b"6.75" in page
+
+
+def test_a_paper_that_no_page_can_be_made_of_keeps_no_other_from_its_page(
+    own: Corpus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = urls.paper("ALPHA-2022/emoji")
+
+    def broken(corpus: Corpus, path: str) -> Found:
+        if path == bad:
+            raise TypeError("no such title")
+        return site_pages.answer(corpus, path)
+
+    monkeypatch.setattr(prepare, "answer", broken)
+    shelf = shelved(own, Care())
+    assert shelf.unfinished() == {} and shelf.page("ALPHA-2022/emoji") is None
+    assert shelf.page("ALPHA-2022/plain") and shelf.page("ALPHA-2023/next")
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 paper of ALPHA 2022 cannot be shown, the first is ALPHA-2022/emoji: TypeError: no such title"
+    ]
+
+
+def test_an_edition_that_cannot_be_read_keeps_no_other_from_the_shelf(
+    own: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    verdicts = tmp_path / "store" / "tables" / "verdicts" / "venue=ALPHA" / "year=2022" / "verdicts.parquet"
+    good = verdicts.read_bytes()
+    verdicts.write_bytes(b"PAR1 not at all PAR1")
+    care = Care()
+    for _ in range(3):
+        shelf = shelved(own, care)
+        care.again()
+    assert set(shelf.versions()) == set(own.editions) - {ALPHA}
+    assert shelf.page("ALPHA-2023/next")
+    # Told when it begins, not at every look.
+    assert sum("ALPHA 2022" in record.getMessage() for record in caplog.records) == 1
+    verdicts.write_bytes(good)
+    shelf = shelved(own, care)
+    assert set(shelf.versions()) == set(own.editions) and shelf.page("ALPHA-2022/plain")
+
+
+def test_whatever_goes_wrong_the_site_is_looked_after_again(
+    own: Corpus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setattr(prepare, "_EVERY_S", 0.01)
+    looks, renewed, real = [], threading.Event(), own.renew
+
+    def renew() -> bool:
+        looks.append(1)
+        if len(looks) < 4:
+            raise [KeyError("gone"), TypeError("broken"), OSError(28, "No space left on device")][
+                len(looks) - 1
+            ]
+        renewed.set()
+        return real()
+
+    monkeypatch.setattr(own, "renew", renew)
+    with prepare.kept_up(own):
+        assert renewed.wait(20)
+    assert "KeyError" in caplog.text and "No space left" in caplog.text
+
+
+def test_without_its_file_pages_are_made_of_the_tables(own: Corpus, tmp_path: Path) -> None:
+    """Something that tidies temporary folders took it away."""
+    shelved(own, Care())
+    own.renew()
+    expected = answer(own, urls.paper("ALPHA-2022/plain"))
+    assert own.shelf and isinstance(expected, Answer)
+    (tmp_path / "gone").mkdir()
+    own.shelf.path = tmp_path / "gone" / "papers.sqlite"
+    for folder in (own.shelf.path.parent, tmp_path / "nowhere"):
+        # A thread that was not there before opens the file anew.
+        own.shelf.path = folder / "papers.sqlite"
+        found: list[object] = []
+        for look in (own.renew, lambda: answer(own, urls.paper("ALPHA-2022/plain"))):
+            in_thread(look, found)
+        assert found[1] == expected
+
+
+def in_thread(what: Callable[[], Any], into: list[object]) -> None:
+    thread = threading.Thread(target=lambda: into.append(what()))
+    thread.start()
+    thread.join()

@@ -47,7 +47,7 @@ class Corpus:
         #: Digests of PDFs that are known not to be in the store, though a paper has them.
         self.lacking: set[str] = set()
         self.variables: tuple[Variable, ...] = load_variables()
-        self._guard = threading.Lock()
+        self._guard, self._renewing = threading.Lock(), threading.Lock()
         self._held: OrderedDict[Edition, EditionData] = OrderedDict()
         self._reading: defaultdict[Edition, threading.Lock] = defaultdict(threading.Lock)
         self._papers: PaperIndex | None = None
@@ -65,6 +65,11 @@ class Corpus:
 
     def renew(self) -> bool:
         """Looks whether the store changed, and forgets what is not so any more; says whether it did."""
+        # One at a time: what one thread has read must not be replaced by what another read before.
+        with self._renewing:
+            return self._renew()
+
+    def _renew(self) -> bool:
         editions = tuple(sorted(self.tables.editions("papers")))
         versions = {edition: self.version(edition) for edition in editions}
         runs = self._runs_version()
@@ -81,6 +86,11 @@ class Corpus:
             self._papers = None
             self._versions, self._runs = versions, runs
         return True
+
+    @property
+    def versions(self) -> dict[Edition, str]:
+        """The editions that `renew` saw and their versions; their figures are as new, or newer."""
+        return self._versions or {}
 
     def _runs_version(self) -> str:
         storage = self.tables.storage

@@ -6,6 +6,7 @@ would cost as much as the look-up of a paper. Compression is left to the proxy t
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
@@ -31,6 +32,7 @@ _ALWAYS: Final[Headers] = [
     (b"cache-control", b"max-age=60"),
 ]
 _RANGE: Final = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_log = logging.getLogger(__name__)
 #: Longest query and longest address that are looked at, in bytes.
 _LONGEST: Final = 16_384
 
@@ -49,7 +51,12 @@ class Application:
     ) -> None:
         """Answers one request, or opens and closes what serving needs."""
         if scope["type"] == "http":
-            status, headers, body = await self._answered(scope)
+            try:
+                status, headers, body = await self._answered(scope)
+            except Exception:
+                # A row that no page can be made of: a reader is told in words, who runs the site in the log.
+                _log.exception("%r cannot be answered", scope["path"])
+                status, headers, body = _plain(500, "This page cannot be made; the site's log says why.")
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
         elif scope["type"] == "lifespan":

@@ -5,10 +5,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from reprocensus.counting import counted
 from reprocensus.errors import ReprocensusError
 from reprocensus.outcome import Progress
 from reprocensus.passages.workers import PassagePool
@@ -67,65 +68,115 @@ def take_up(corpus: Corpus, folder: Path) -> None:
 
 def _keep_up(corpus: Corpus, stop: threading.Event) -> None:
     searched: dict[Edition, str] = {}
-    while not stop.is_set():
+    care = Care(stop)
+    pause = _EVERY_S if "://" not in corpus.tables.storage.uri else _EVERY_FAR_S
+    while not care.ended():
+        assert corpus.shelf and corpus.search
+        with care.of("the served site"):
+            fill_shelf(corpus, corpus.shelf, care)
+            fill(corpus, corpus.search, searched, care)
+            finish_pages(corpus, corpus.shelf, care)
+        care.again()
+        stop.wait(pause)
+
+
+class Care:
+    """Looks after what is brought up to date again and again: one part that fails keeps no other from it.
+
+    What went wrong is told when it begins, not every few seconds while it stays so.
+    """
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
+        self._told: set[str] = set()
+        self._told_before: set[str] = set()
+
+    def ended(self) -> bool:
+        """Whether the server ends."""
+        return self._stop.is_set()
+
+    def again(self) -> None:
+        """All was looked at once; it begins again."""
+        self._told, self._told_before = set(), self._told
+
+    @contextmanager
+    def of(self, what: str) -> Iterator[None]:
+        """What is done within concerns that part alone; whatever happens there, others go on."""
         try:
-            assert corpus.shelf and corpus.search
-            fill_shelf(corpus, corpus.shelf, stop)
-            fill(corpus, corpus.search, searched, stop)
-            finish_pages(corpus, corpus.shelf, stop)
-        except ReprocensusError as error:
-            # A store that cannot be reached for a while; the pages say so themselves.
-            _log.warning("the served site is not brought up to date: %s", error)
-        stop.wait(_EVERY_S if "://" not in corpus.tables.storage.uri else _EVERY_FAR_S)
+            yield
+        except Exception as error:
+            # A store out of reach, a full disk, a row that no page can be made of.
+            self.tell(f"{what} cannot be brought up to date", error)
+
+    def tell(self, what: str, error: Exception) -> None:
+        """Says what happened, and why."""
+        known = isinstance(error, ReprocensusError)
+        message = f"{what}: {error}" if known else f"{what}: {type(error).__name__}: {error}"
+        if message not in self._told | self._told_before:
+            _log.warning("%s", message)
+        self._told.add(message)
 
 
-def fill_shelf(corpus: Corpus, shelf: Shelf, stop: threading.Event | None = None) -> None:
+def fill_shelf(corpus: Corpus, shelf: Shelf, care: Care) -> None:
     """Puts the editions on the shelf that it lacks or that have changed; takes away those that are gone."""
-    there = shelf.versions()
-    for edition in set(there) - set(corpus.editions):
+    # Pages tell of an edition's figures, too: these must be no older than what stands on the shelf as its
+    # version, or pages of older figures would stay.
+    corpus.renew()
+    there, versions = shelf.versions(), corpus.versions
+    for edition in set(there) - set(versions):
         shelf.remove(edition)
-    for edition in corpus.editions:
-        if stop and stop.is_set():
+    for edition, version in versions.items():
+        if care.ended():
             return
-        version = corpus.version(edition)
         if there.get(edition) != version:
-            data = EditionData(corpus.tables, corpus.statistics[edition], version)
-            shelf.replace(edition, version, data.each())
+            with care.of(f"the shelf of {edition}"):
+                data = EditionData(corpus.tables, corpus.statistics[edition], version)
+                shelf.replace(edition, version, data.each())
 
 
-def finish_pages(corpus: Corpus, shelf: Shelf, stop: threading.Event | None = None) -> None:
+def finish_pages(corpus: Corpus, shelf: Shelf, care: Care) -> None:
     """Makes the pages of the papers on the shelf that have none, and puts them there."""
 
-    def pages(addresses: list[str]) -> Iterator[tuple[str, bytes]]:
+    def pages(edition: Edition, addresses: list[str]) -> Iterator[tuple[str, bytes]]:
+        failed: list[tuple[str, Exception]] = []
         for address in addresses:
-            if stop and stop.is_set():
-                return
             # An edition that has left the store since: its papers leave the shelf, too.
-            with suppress(KeyError):
+            if care.ended() or edition not in corpus.statistics:
+                return
+            try:
                 found = answer(corpus, f"papers/{address}/")
+            except Exception as error:
+                # Tried again when it is asked for.
+                failed.append((address, error))
+            else:
                 if isinstance(found, Answer):
                     yield address, found.body
             # Pages are served meanwhile, by the same interpreter where there is one process.
             time.sleep(0)
+        if failed:
+            papers, (first, why) = counted(len(failed), "paper"), failed[0]
+            care.tell(f"{papers} of {edition} cannot be shown, the first is {first}", why)
 
     for edition, (version, addresses) in shelf.unfinished().items():
-        shelf.finish(edition, version, pages(addresses))
+        if care.ended():
+            return
+        with care.of(f"the pages of {edition}"):
+            shelf.finish(edition, version, pages(edition, addresses))
 
 
-def fill(
-    corpus: Corpus, database: SearchDatabase, known: dict[Edition, str], stop: threading.Event | None = None
-) -> None:
+def fill(corpus: Corpus, database: SearchDatabase, known: dict[Edition, str], care: Care) -> None:
     """Brings the database up to date. `known`: what it holds of each edition, changed in place."""
-    for edition in set(known) - set(corpus.editions):
+    versions = corpus.versions
+    for edition in set(known) - set(versions):
         database.replace(edition, ())
         del known[edition]
-    for edition in corpus.editions:
-        if stop and stop.is_set():
+    for edition, version in versions.items():
+        if care.ended():
             return
-        version = corpus.version(edition)
         if known.get(edition) != version:
-            database.replace(edition, entries_of(corpus.tables, edition))
-            known[edition] = version
+            with care.of(f"the search of {edition}"):
+                database.replace(edition, entries_of(corpus.tables, edition))
+                known[edition] = version
             # Pages are served meanwhile, by the same interpreter.
             time.sleep(0)
 

@@ -9,17 +9,17 @@ import json
 import os
 import socket
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from reprocensus.errors import ReprocensusError, UsageError
+from reprocensus.errors import UsageError
 from reprocensus.settings import Settings, load_settings
 from reprocensus.site.corpus import Corpus
 from reprocensus.site.http import Application
 from reprocensus.site.options import SiteOptions
-from reprocensus.site.prepare import evidence_served, kept_up, take_up
+from reprocensus.site.prepare import Care, evidence_served, kept_up, take_up
 from reprocensus.storage import open_storage
 from reprocensus.tables import Tables
 
@@ -85,11 +85,12 @@ def _watched(corpus: Corpus) -> None:
     pause = _LOOK_S if "://" not in corpus.tables.storage.uri else _LOOK_FAR_S
 
     def look() -> None:
-        pausing = threading.Event()
+        pausing, care = threading.Event(), Care()
         while True:
             # A store that cannot be reached for a while: what is kept is still served.
-            with suppress(ReprocensusError):
+            with care.of("what is served"):
                 corpus.renew()
+            care.again()
             pausing.wait(pause)
 
     threading.Thread(target=look, daemon=True, name="store").start()

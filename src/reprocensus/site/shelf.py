@@ -54,7 +54,7 @@ class Shelf:
 
     def versions(self) -> dict[Edition, str]:
         """The editions that are here, and of which version."""
-        rows = self._connection().execute("SELECT venue, year, version FROM editions")
+        rows = self._found("SELECT venue, year, version FROM editions")
         return {Edition(venue, year): version for venue, year, version in rows}
 
     def replace(self, edition: Edition, version: str, papers: Iterable[PaperRows]) -> None:
@@ -99,9 +99,8 @@ class Shelf:
 
     def page(self, address: str) -> bytes | None:
         """The finished page of the paper with that address, if it is here."""
-        query = "SELECT body FROM pages WHERE address = ?"
-        found = self._connection().execute(query, (address,)).fetchone()
-        return zlib.decompress(found[0]) if found else None
+        found = self._found("SELECT body FROM pages WHERE address = ?", address)
+        return zlib.decompress(found[0][0]) if found else None
 
     def remove(self, edition: Edition) -> None:
         """Takes an edition's papers away."""
@@ -110,24 +109,27 @@ class Shelf:
 
     def get(self, address: str) -> PaperRows | None:
         """The paper with that address (`urls.id_path`)."""
-        database = self._connection()
-        found = database.execute("SELECT edition, rows FROM papers WHERE address = ?", (address,)).fetchone()
-        if found is None:
-            return None
-        number, packed = found
+        # An edition may be replaced between the two looks; its papers then have another number.
+        for _ in range(3):
+            found = self._found("SELECT edition, rows FROM papers WHERE address = ?", address)
+            if not found:
+                return None
+            number, packed = found[0]
+            if known := self._edition(number):
+                return _unpacked(packed, *known)
+        return None
+
+    def _edition(self, number: int) -> tuple[Edition, Columns] | None:
         if number not in self._known:
-            query = "SELECT venue, year, columns FROM editions WHERE id = ?"
-            row = database.execute(query, (number,)).fetchone()
-            if row is None:
-                # Replaced between the two looks.
-                return self.get(address)
-            self._known[number] = Edition(row[0], row[1]), json.loads(row[2])
-        return _unpacked(packed, *self._known[number])
+            for venue, year, columns in self._found(
+                "SELECT venue, year, columns FROM editions WHERE id = ?", number
+            ):
+                self._known[number] = Edition(venue, year), json.loads(columns)
+        return self._known.get(number)
 
     def named(self, name: str) -> PaperRows | None:
         """The one paper that has this address or other name; None if no or several papers have it."""
-        query = "SELECT DISTINCT address FROM names WHERE name = ? LIMIT 2"
-        found = self._connection().execute(query, (name,)).fetchall()
+        found = self._found("SELECT DISTINCT address FROM names WHERE name = ? LIMIT 2", name)
         return self.get(name) or (self.get(found[0][0]) if len(found) == 1 else None)
 
     def _drop(self, database: sqlite3.Connection, edition: Edition) -> None:
@@ -136,6 +138,14 @@ class Shelf:
             for table in ("papers", "pages", "names"):
                 database.execute(f"DELETE FROM {table} WHERE edition = ?", (number,))
             database.execute("DELETE FROM editions WHERE id = ?", (number,))
+
+    def _found(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
+        """Rows; none where the file cannot be read, so that what is asked for is read from the tables."""
+        try:
+            return self._connection().execute(query, values).fetchall()
+        except sqlite3.Error:
+            # What fills the shelf meets it too, and tells.
+            return []
 
     def _connection(self) -> sqlite3.Connection:
         found = getattr(self._local, "connection", None)
