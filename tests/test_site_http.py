@@ -149,6 +149,32 @@ def test_a_page_that_cannot_be_made_is_told_in_words(
     assert "a row that nobody expected" in caplog.text and b"nobody expected" not in told[1]["body"]
 
 
+@pytest.mark.parametrize(("ending", "workers"), [(signal.SIGTERM, 1), (signal.SIGINT, 2)])
+def test_whatever_ends_it_leaves_no_file_and_tells_of_no_traceback(
+    site_store: Path, tmp_path: Path, ending: signal.Signals, workers: int
+) -> None:
+    """As a service manager ends it, and as Ctrl+C does, which reaches workers that are still starting."""
+    command = [sys.executable, "-m", "reprocensus", "site", "serve", "--store", str(site_store)]
+    command += ["--port", "0", "--workers", str(workers)]
+    files = tmp_path / "tmp"
+    files.mkdir()
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(files)},
+        start_new_session=True,
+    ) as process:
+        assert process.stdout and process.stdout.readline().startswith("http://")
+        assert list(files.iterdir())
+        # Workers are starting.
+        time.sleep(0.7)
+        os.killpg(process.pid, ending)
+        _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said and list(files.iterdir()) == []
+
+
 def test_head_tells_what_get_tells_without_the_page(server: Server) -> None:
     for path in ("/", PLAIN, "/nothing/", "/static/site.css"):
         whole, head = server.ask(path), server.ask(path, "HEAD")

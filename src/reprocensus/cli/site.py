@@ -74,7 +74,7 @@ def serve(
     store: StoreOption = None,
     engine: EngineChoice = None,
     host: Annotated[str, typer.Option("--host", help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="port to listen on; 0: any")] = 8000,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="port to listen on; 0: any")] = 8000,
     pdfs: Annotated[bool, typer.Option("--pdfs/--no-pdfs", help="pass on the archived PDFs")] = True,
     texts: Annotated[bool, typer.Option("--texts/--no-texts", help="show the papers' plain texts")] = True,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes that make pages")] = 2,

@@ -7,11 +7,15 @@ process does both.
 
 import json
 import os
+import signal
 import socket
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from multiprocessing import resource_tracker
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from reprocensus.errors import UsageError
@@ -47,6 +51,7 @@ def serve(
     if not corpus.editions:
         raise UsageError(f"the store {corpus.tables.storage.uri} has no papers; run `reprocensus run` first")
     with ExitStack() as stack:
+        stack.enter_context(_ended_by_signals())
         listening = stack.enter_context(_listening(host, port))
         # Before pages are made: they offer what is made when it is asked for.
         stack.enter_context(evidence_served(corpus, settings.workers))
@@ -61,6 +66,11 @@ def serve(
             return
         told = {"store": store, "options": asdict(options), "folder": str(folder)}
         os.environ[_TOLD] = json.dumps(told)
+        # Ctrl+C reaches every process of a terminal. The workers, which are born with this mask, wait for the
+        # word of this one, which other threads of it hear of; those half started would tell of a traceback.
+        # The tracker, which is started with the first worker, would take the mask away.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         uvicorn.run(
             "reprocensus.site.serve:worker",
             factory=True,
@@ -78,6 +88,21 @@ def worker() -> Application:
     take_up(corpus, Path(told["folder"]))
     _watched(corpus)
     return Application(corpus, evidence_served(corpus, 1))
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """What asks a process to end unwinds it, as Ctrl+C does: temporary files and processes go with it."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _watched(corpus: Corpus) -> None:
