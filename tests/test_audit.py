@@ -116,7 +116,8 @@ def test_label_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "{", '{"id": "a"}', '{"labels": {}}', '{"id": "a", "labels": {"pseudocode": 7}}']
+    "words",
+    ["", "{", "[" * 100_000, '{"id": "a"}', '{"labels": {}}', '{"id": "a", "labels": {"pseudocode": 7}}'],
 )
 def test_wrong_label_files_say_so(tmp_path: Path, words: str) -> None:
     (tmp_path / "a.jsonl").write_text(words)

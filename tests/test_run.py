@@ -114,6 +114,15 @@ def test_why_plan_stats_and_variables_answer(reprocensus: Command, manifest: Pat
         (["why", "nobody", "luck"], "unknown variable"),
         (["stats"], "no papers yet"),
         (["stats", "--by", "moon"], "moon"),
+        (["stats", "--compare", "", ""], "is no edition, venue or year"),
+        (["stats", "--store", "x" * 5000], "a store is a folder"),
+        (["tables", "--store", str(SAMPLES)], "is a file; a store is a folder"),
+        (["failures", "--store", "~nobody-is-called-so/x"], "a store is a folder"),
+        (["failures", "--stage", "moon"], "list, fetch, extract, judge"),
+        (["runs", "--limit", "9" * 30], "--limit"),
+        (["maintain", "--grace-hours", "inf"], "--grace-hours"),
+        (["maintain", "--keep-days", "1e300"], "--keep-days"),
+        (["site", "serve", "--port", "99999"], "--port"),
     ],
 )
 def test_a_wrong_request_says_what_is_wrong_and_exits_2(

@@ -61,6 +61,12 @@ def test_a_store_without_papers_has_no_site(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_said_so(site_store: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be made: Not a directory; name another folder"):
+        build(str(site_store), Settings(workers=1), SiteOptions(), tmp_path / "file" / "site")
+
+
 def test_one_build_at_a_time_writes_to_a_folder(site_store: Path, tmp_path: Path) -> None:
     held = Output(tmp_path, alone=True)
     with pytest.raises(UsageError, match="another build"):

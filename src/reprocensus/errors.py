@@ -25,7 +25,7 @@ A `PaperError` carries its `kind` (a word from the stage's closed set) and wheth
 """
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from reprocensus.records import Usage
 
@@ -155,6 +155,10 @@ class JudgeError(PaperError):
 
     stage = "judge"
     spent: Usage = Usage()
+
+
+#: Where a paper may fail, in the order of its way.
+STAGES: Final = tuple(kind.stage for kind in (ListError, FetchError, ExtractError, JudgeError))
 
 
 def _rebuild(cls: type[PaperError], kind: str, message: str, transient: bool) -> PaperError:

@@ -57,7 +57,7 @@ def read_labels(path: Path, variables: Sequence[Variable]) -> list[LabelledPaper
                 rows = [_of_csv(row, known) for row in csv.DictReader(file)]
             else:
                 rows = [json.loads(line) for line in file if line.strip()]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"labels {path}: {reason}") from error
     papers = []

@@ -13,7 +13,7 @@ from rich.table import Table
 from reprocensus.cli import show
 from reprocensus.cli.options import JsonOption, StoreOption, open_tables
 from reprocensus.counting import counted
-from reprocensus.errors import UsageError
+from reprocensus.errors import STAGES, UsageError
 from reprocensus.history import Retry, failures_that_stand, one_run, papers_of, recent_runs, retries
 from reprocensus.prompt import prompt_version
 
@@ -45,6 +45,8 @@ def add_to(app: typer.Typer, start: Start) -> None:
 
         Exit code 1 if a retry leaves failures.
         """
+        if stage is not None and stage not in STAGES:
+            raise UsageError(f"--stage {stage!r}: stages are {', '.join(STAGES)}")
         tables = open_tables(store)
         found = failures_that_stand(tables, kinds=kind or (), stage=stage, run_id=run)
         if retry:
@@ -59,7 +61,9 @@ def add_to(app: typer.Typer, start: Start) -> None:
 
 def runs(
     run: Annotated[str | None, typer.Argument(help="one run, by its id or how it begins or ends")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="so many, the latest first")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1_000_000, help="so many, the latest first")
+    ] = 20,
     papers: Annotated[
         bool, typer.Option("--papers", help="of one run: what each paper used, the dearest first")
     ] = False,

@@ -156,6 +156,8 @@ def _selected(labels: pl.DataFrame, name: str) -> pl.DataFrame:
     venue, _, year = (
         name.rpartition("/") if "/" in name else (("", "", name) if name.isdecimal() else (name, "", ""))
     )
+    if not venue and not year:
+        raise UsageError(f"{name!r} is no edition, venue or year; say ICML/2016, ICML or 2016")
     found = labels
     if venue:
         found = found.filter(pl.col("venue").str.to_lowercase() == venue.lower())

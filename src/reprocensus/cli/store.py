@@ -109,11 +109,16 @@ def maintain(
         bool, typer.Option("--dry-run", help="say what would be done, and do none of it")
     ] = False,
     grace_hours: Annotated[
-        float, typer.Option("--grace-hours", min=0, help="nothing younger is deleted")
+        float, typer.Option("--grace-hours", min=0, max=1_000_000, help="nothing younger is deleted")
     ] = 24,
     keep_days: Annotated[
         float | None,
-        typer.Option("--keep-days", min=0, help="thin out history older than this (default: keep all of it)"),
+        typer.Option(
+            "--keep-days",
+            min=0,
+            max=100_000,
+            help="thin out history older than this (default: keep all of it)",
+        ),
     ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,

@@ -121,7 +121,10 @@ def _checked(out: Path) -> Path:
     if out.is_dir() and next(out.iterdir(), None) and not (out / RECORDS).is_dir():
         raise UsageError(f"--out {out} holds files that no build wrote; name a new or empty folder")
     # From now on the folder is known as ours, should this build be killed while it draws.
-    (out / RECORDS).mkdir(parents=True, exist_ok=True)
+    try:
+        (out / RECORDS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be made: {error.strerror}; name another folder") from error
     return out
 
 

@@ -96,7 +96,7 @@ def open_storage(uri: str, settings: Settings) -> Storage:
     """The storage behind a path or URI. Nothing is created or contacted yet.
 
     Raises:
-        UsageError: the URI is mistyped, or its protocol is not known here.
+        UsageError: the URI is mistyped, its protocol is not known here, or it is no folder.
     """
     if mistake := _mistake(uri):
         raise UsageError(f"store {uri!r} {mistake}; say a folder, s3://bucket/prefix or another fsspec URI")
@@ -104,12 +104,28 @@ def open_storage(uri: str, settings: Settings) -> Storage:
     if protocol in ("file", "local"):
         from reprocensus.storage.local import LocalStorage
 
-        return LocalStorage(Path(rest).expanduser().absolute())
+        return LocalStorage(_folder(uri, rest))
     from reprocensus.storage.remote import S3Storage, open_remote
 
     if protocol in ("s3", "s3a"):
         return S3Storage(rest.strip("/"), settings)
     return open_remote(protocol, rest, uri)
+
+
+def _folder(uri: str, path: str) -> Path:
+    """The folder that is meant; it need not be there, but whoever reads must be told that it can be none."""
+    try:
+        root = Path(path).expanduser().absolute()
+        mistake = "is a file" if root.is_file() else ""
+    except (OSError, RuntimeError, ValueError) as error:
+        mistake = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if mistake:
+        raise UsageError(f"store {_short(uri)!r}: {mistake}; a store is a folder")
+    return root
+
+
+def _short(uri: str) -> str:
+    return uri if len(uri) <= 200 else f"{uri[:200]}…"
 
 
 def check_clock(uri: str, ahead_s: float) -> None:
