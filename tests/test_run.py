@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -132,6 +133,18 @@ def test_a_wrong_request_says_what_is_wrong_and_exits_2(
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_before_anything_began_is_told_in_words(
+    reprocensus: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "reprocensus.cli.app", Interrupted())
+    done = reprocensus("stats")
+    assert (done.returncode, done.stderr) == (130, "reprocensus: interrupted\n")
 
 
 def test_some_editions_by_the_command_line(reprocensus: Command) -> None:
