@@ -215,6 +215,19 @@ def test_whatever_goes_wrong_the_site_is_looked_after_again(
     assert "KeyError" in caplog.text and "No space left" in caplog.text
 
 
+def test_a_full_temporary_folder_is_told_with_what_to_do(
+    own: Corpus, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert own.shelf
+    own.shelf._connection().execute("PRAGMA max_page_count = 14")
+    shelf = shelved(own, Care())
+    assert set(shelf.versions()) < set(own.editions)
+    assert "is full; make room in the temporary folder" in caplog.text
+    own.renew()
+    assert isinstance(answer(own, urls.paper("ALPHA-2023/next")), Answer)
+    assert isinstance(answer(own, urls.paper("ALPHA-2022/plain")), Answer)
+
+
 def test_without_its_file_pages_are_made_of_the_tables(own: Corpus, tmp_path: Path) -> None:
     """Something that tidies temporary folders took it away."""
     shelved(own, Care())

@@ -1,6 +1,7 @@
 """What a site has besides its pages, put together: drawing, the search database, the search files."""
 
 import logging
+import sqlite3
 import tempfile
 import threading
 import time
@@ -112,6 +113,8 @@ class Care:
         """Says what happened, and why."""
         known = isinstance(error, ReprocensusError)
         message = f"{what}: {error}" if known else f"{what}: {type(error).__name__}: {error}"
+        if isinstance(error, sqlite3.Error):
+            message += "; make room in the temporary folder, or name another one with TMPDIR, and start again"
         if message not in self._told | self._told_before:
             _log.warning("%s", message)
         self._told.add(message)
