@@ -163,6 +163,20 @@ def test_search_finds_and_leads_to_the_paper(tab: Any, address: str) -> None:
     assert seen.said == []
 
 
+def test_what_is_typed_before_the_index_is_there_is_found(tab: Any, address: str) -> None:
+    held: list[Any] = []
+    tab.route("**/index.bin", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    tab.goto(f"{address}search/", wait_until="domcontentloaded")
+    tab.fill("#query", "diffusion integ")
+    tab.wait_for_timeout(500)
+    (index,) = held
+    assert tab.locator("ol.hits h3").count() == 0
+    index.continue_()
+    tab.wait_for_selector("ol.hits h3")
+    assert hits(tab) == ["Numbers Revisited: Diffusion of Integers"]
+    assert tab.input_value("#query") == "diffusion integ"
+
+
 def test_search_folds_accents_and_knows_authors_and_venues(tab: Any, address: str) -> None:
     open_search(tab, address, "emile zurn")
     assert hits(tab) == ["A Small Study of Numbers"]

@@ -210,7 +210,8 @@
     const more = make("button", { type: "button", class: "more" }, "Show more");
     more.hidden = true;
     list.after(more);
-    const index = await new Index(place).open();
+    // Readers type while it is on its way.
+    const opened = new Index(place).open();
     let turn = 0;
     let now = { words: [], papers: [] };
     let shown = 0;
@@ -229,6 +230,7 @@
     };
     const showMore = async (mine) => {
       const numbers = now.papers.slice(shown, shown + PAGE);
+      const index = await opened;
       const papers = await Promise.all(numbers.map((number) => index.paper(number)));
       if (mine !== turn) return;
       list.append(...papers.map((paper) => item(paper, now.words)));
@@ -242,7 +244,7 @@
       for (const field of [query, venue, year]) if (field.value) wanted.set(field.name, field.value);
       history.replaceState(null, "", wanted.size ? `?${wanted}` : location.pathname);
       try {
-        const found = await index.search(query.value, venue.value, year.value);
+        const found = await (await opened).search(query.value, venue.value, year.value);
         if (mine !== turn) return;
         now = found;
         shown = 0;
@@ -258,7 +260,7 @@
     };
 
     const given = new URLSearchParams(location.search);
-    for (const field of [query, venue, year]) field.value = given.get(field.name) ?? "";
+    for (const field of [query, venue, year]) field.value = given.get(field.name) ?? field.value;
     let wait = 0;
     query.addEventListener("input", () => {
       clearTimeout(wait);
@@ -275,6 +277,7 @@
       list.children[first]?.querySelector("a")?.focus();
     });
     if (query.value) await run();
+    await opened;
   };
 
   const place = document.querySelector("main [data-index]")?.dataset.index;
