@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -178,7 +179,37 @@ def test_a_machine_whose_clock_is_off_is_refused(
         local.prepare()
     with pytest.raises(StoreError, match="3600 s behind that of the store"):
         far.prepare()
-    assert far.list("tmp") == [], "the probe is removed"
+    assert far.list("tmp") == []
+
+
+def test_a_server_that_dies_while_a_bucket_is_tried_leaves_nothing_to_clear(
+    s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A put whose mark had to be deleted again was left behind by a server killed in between."""
+    storage = open_storage(f"s3://census/{uuid.uuid4().hex}", s3_settings)
+    assert isinstance(storage, S3Storage)
+    undisturbed = open_storage(f"s3://census/{uuid.uuid4().hex}", s3_settings)
+    undisturbed.prepare()
+    call = storage.fs.call_s3
+    for dies_at in (1, 2, 3):
+        calls = 0
+
+        def dying(method: str, *path: str, dies_at: int = dies_at, **arguments: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls >= dies_at:
+                raise ConnectionError("the server was killed")
+            return call(method, **arguments)
+
+        monkeypatch.setattr(storage.fs, "call_s3", dying)
+        monkeypatch.setattr(storage.fs, "rm_file", partial(dying, "delete_object"))
+        with pytest.raises(StoreError, match="the server was killed"):
+            storage.prepare()
+        monkeypatch.undo()
+        storage.prepare()
+        assert storage.list("") == undisturbed.list("")
+        for path in storage.list(""):
+            storage.delete(path)
 
 
 def test_a_process_that_hangs_at_a_write_does_not_make_others_hang(

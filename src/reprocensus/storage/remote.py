@@ -1,7 +1,6 @@
 """What is no local disk: S3, and whatever else fsspec has. The one module that knows fsspec and s3fs."""
 
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +19,8 @@ from reprocensus.storage.failures import store_errors
 #: Longest wait for a connection, in seconds, and how often an answer that breaks off is asked for again.
 _CONNECT_S: Final = 15.0
 _READS: Final = 4
+#: Put once, on condition that it is not there: a put that is not refused then tells of a careless bucket.
+_MARK: Final = "locks/conditional-put"
 
 
 def open_remote(protocol: str, rest: str, uri: str) -> "RemoteStorage":
@@ -197,20 +198,27 @@ class S3Storage(RemoteStorage):
 
     @override
     def prepare(self) -> None:
-        """Raises `StoreError` unless the bucket honours conditional puts and the clocks agree."""
-        probe = f"tmp/probe-{uuid.uuid4().hex}"
-        self.replace(probe, b"1", None)
-        try:
-            check_clock(self.uri, self._ahead_s(probe))
-            self.replace(probe, b"2", None)
-        except WriteConflictError:
+        """Raises `StoreError` unless the bucket honours conditional puts and the clocks agree.
+
+        The mark that this is tried with stays in the store: one that is removed again would be left behind
+        where the server or this process dies in between, and another run could put it anew meanwhile.
+        """
+        honoured = self._mark_is_refused()
+        check_clock(self.uri, self._ahead_s(_MARK))
+        if honoured or self._mark_is_refused():
             return
-        finally:
-            self.delete(probe)
         raise StoreError(
             f"{self.uri} ignores conditional writes (If-None-Match), so two runs would destroy each other's "
             "tables; use AWS S3, MinIO, Ceph or another server that honours them"
         )
+
+    def _mark_is_refused(self) -> bool:
+        """Puts the mark on condition that there is none; whether that was refused, as it is if there is one."""
+        try:
+            self.replace(_MARK, b"", None)
+        except WriteConflictError:
+            return True
+        return False
 
     def _ahead_s(self, path: str) -> float:
         """How far this machine's clock is ahead of the server's, to a second or two."""
