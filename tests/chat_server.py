@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -21,13 +21,14 @@ BLOCK = 16
 @dataclass(frozen=True)
 class Told:
     """What the server does with one request. `raw`: this is the body, whatever it is; `half`: of it is
-    sent.
+    sent. `dropped`: the connection is closed or reset instead of a reply.
     """
 
     text: str | None = None
     status: int = 200
     raw: bytes | None = None
     half: bool = False
+    dropped: Literal["", "close", "abort"] = ""
     wait_s: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     finish_reason: str = "stop"
@@ -161,6 +162,10 @@ class ChatServer:
     async def _answered(self, request: web.Request, body: Body, told: Told) -> web.StreamResponse:
         if told.wait_s:
             await asyncio.sleep(told.wait_s)
+        if told.dropped:
+            assert request.transport is not None
+            getattr(request.transport, told.dropped)()
+            return web.Response()
         raw = told.raw if told.raw is not None else json.dumps(self._completion(body, told)).encode()
         if told.half:
             response = web.StreamResponse(headers={"Content-Length": str(len(raw))})

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -415,3 +415,33 @@ def test_what_changes_answers_changes_the_models_name_and_nothing_else_does() ->
 def engine_like(quoting: Quoting) -> LlmEngine:
     """An engine that is never started."""
     return create(Settings(vllm_model="m", vllm_context=8192, vllm_quoting=quoting.value))
+
+
+@pytest.mark.parametrize("dropped", ["close", "abort"])
+def test_a_connection_that_is_dropped_as_it_is_used_is_no_server_that_is_away(
+    dropped: Literal["close", "abort"],
+) -> None:
+    """So a server does with one that was idle for long."""
+    with chat_server(told_once(Told(dropped=dropped))) as server, engine(server) as it:
+        assert isinstance(only(ask(it)), Answer)
+        asked = [body for body in server.bodies if "<paper>" in body["messages"][-1]["content"]]
+        assert asked[0] == asked[1]
+        assert len(asked) == 2
+        assert it.details().server["times_away"] == 0
+
+
+def test_a_server_that_drops_every_connection_is_away() -> None:
+    with chat_server(after_checks(lambda body, n: Told(dropped="close"))) as server, engine(server) as it:
+        failed = only(ask(it))
+        assert isinstance(failed, JudgeError)
+        assert (failed.kind, failed.transient) == ("server_away", True)
+        assert it.details().server["times_away"] == 5
+
+
+def test_what_is_asked_while_a_server_is_away_is_a_check_and_no_question() -> None:
+    """So whoever holds the server's counters against the account of a run finds it."""
+    with chat_server(told_once(Told("one moment", status=503))) as server, engine(server) as it:
+        assert isinstance(only(ask(it)), Answer)
+        looks = [body for body in server.bodies if body["messages"][-1]["content"] == "Hi"]
+        assert [(look["user"], look["max_tokens"]) for look in looks] == [("check", 1)]
+        assert it.details().server["times_away"] == 1

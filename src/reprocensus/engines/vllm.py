@@ -4,9 +4,11 @@ aiohttp rather than httpx or the openai package: a request costs a third of http
 (`docs/engines.md`), and one core must feed several GPUs.
 """
 
+import asyncio
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -14,13 +16,24 @@ import msgspec
 
 from reprocensus.errors import EngineAwayError, EngineError, JudgeError
 from reprocensus.keys import digest
-from reprocensus.llm.chat import FIXED, ChatReply, ChatRequest, Counters, Message, ServerFacts, Token
+from reprocensus.llm import metrics
+from reprocensus.llm.chat import (
+    FIXED,
+    ChatReply,
+    ChatRequest,
+    Counters,
+    Message,
+    Sampling,
+    ServerFacts,
+    Token,
+)
 from reprocensus.llm.engine import LlmEngine
 from reprocensus.llm.options import calibrations_of, options_of
 from reprocensus.settings import Settings
 
 _AWAY: Final = frozenset((408, 425, 500, 502, 503, 504))
 _LOOK_S: Final = 30.0
+_Ask = Callable[[], AbstractAsyncContextManager[aiohttp.ClientResponse]]
 _SHOWN: Final = 300
 #: Replies larger than this are not read to the end.
 _MOST_BYTES: Final = 32 * 2**20
@@ -28,6 +41,10 @@ _TOO_LONG: Final = re.compile(
     r"maximum (?:context|model) length|context_length_exceeded|longer than the (?:maximum|max)|too long|"
     r"max_model_len|max_tokens.{0,40}too large",
     re.IGNORECASE,
+)
+#: What is asked to see whether anything is answered.
+_SIMPLEST: Final = ChatRequest(
+    (Message("user", "Hi"),), {"type": "boolean"}, Sampling(max_tokens=1, top_logprobs=0), session="check"
 )
 
 
@@ -141,16 +158,10 @@ class VllmServer:
 
     async def alive(self) -> None:
         """See `Backend.alive`: looks whether the model answers, not just whether somebody listens."""
-        body = {
-            "model": self._model,
-            "messages": [{"role": "user", "content": "Hi"}],
-            "max_tokens": 1,
-            "temperature": 0,
-        }
         try:
-            await self._call(
-                "POST", f"{self._base}/chat/completions", msgspec.json.encode(body), timeout_s=_LOOK_S
-            )
+            await asyncio.wait_for(self.complete(_SIMPLEST), _LOOK_S)
+        except TimeoutError as error:
+            raise EngineAwayError(f"{self._base}: no reply within {_LOOK_S:g} s", kind="timeout") from error
         except JudgeError as error:
             raise EngineAwayError(f"{self._base} does not answer the simplest request ({error})") from error
 
@@ -160,7 +171,7 @@ class VllmServer:
         """
         settings = self._settings
         served = await self._models()
-        caches = _labels(await self._metrics(), "vllm:cache_config_info")
+        caches = metrics.labels(await self._metrics(), "vllm:cache_config_info")
         cache = caches[0] if caches else {}
         version = await self._look("/version")
         tokens = await self._tokenized(FIXED)
@@ -168,12 +179,12 @@ class VllmServer:
             model=served.id,
             revision=settings.vllm_revision,
             context=served.max_model_len,
-            kv_tokens=sum(map(_held, caches)) or None,
+            kv_tokens=sum(map(metrics.held, caches)) or None,
             software=f"vllm {version['version']}" if version and "version" in version else "",
             quantisation=settings.vllm_quantisation,
             dtype=cache.get("cache_dtype", ""),
             gpus=(settings.vllm_gpu,) * settings.vllm_gpus if settings.vllm_gpu else (),
-            prefix_caching=_flag(cache.get("enable_prefix_caching")),
+            prefix_caching=metrics.flag(cache.get("enable_prefix_caching")),
             template_sha=digest(msgspec.json.encode(tokens["tokens"]))
             if tokens and "tokens" in tokens
             else "",
@@ -182,9 +193,9 @@ class VllmServer:
 
     async def counters(self) -> Counters | None:
         """See `Backend.counters`."""
-        metrics = await self._metrics()
+        told = await self._metrics()
         names = ("prompt_tokens", "generation_tokens", "prefix_cache_queries", "prefix_cache_hits")
-        totals = [_total(metrics, f"vllm:{name}_total") for name in names]
+        totals = [metrics.total(told, f"vllm:{name}_total") for name in names]
         return None if None in totals else Counters(*(int(total or 0) for total in totals))
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
@@ -268,10 +279,9 @@ class VllmServer:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10) if timeout_s else None
         # A redirect is somebody else: a login page, or a host that is not to be told the key.
         options: dict[str, Any] = {"allow_redirects": False} | ({"timeout": timeout} if timeout else {})
+        ask = partial(self._http.request, method, url, data=body, headers=headers, **options)
         try:
-            async with self._http.request(method, url, data=body, headers=headers, **options) as response:
-                raw = await _read(response)
-                status, retry_after = response.status, response.headers.get("Retry-After")
+            status, retry_after, raw = await _exchange(ask)
         except TimeoutError as error:
             waited = timeout_s or self._settings.vllm_timeout_s
             raise EngineAwayError(f"{url}: no reply within {waited:g} s", kind="timeout") from error
@@ -298,6 +308,25 @@ def _without_secrets(url: str) -> str:
             "give the address alone, and the key in REPROCENSUS_VLLM_KEY"
         )
     return url
+
+
+async def _exchange(ask: _Ask) -> tuple[int, str | None, bytes]:
+    """Status, Retry-After and body of what is answered.
+
+    A connection that lay idle may be closed by the server just as it is used. aiohttp then asks once more by
+    itself, but for no POST; ours do no harm twice.
+    """
+    try:
+        return await _answered(ask)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError, aiohttp.ServerDisconnectedError):
+        return await _answered(ask)
+
+
+async def _answered(ask: _Ask) -> tuple[int, str | None, bytes]:
+    async with ask() as response:
+        return response.status, response.headers.get("Retry-After"), await _read(response)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -349,28 +378,6 @@ def _reply(found: _Completion) -> ChatReply:
         ),
         refusal=choice.message.refusal or "",
     )
-
-
-def _total(metrics: str, name: str) -> float | None:
-    """The sum of a counter over all that have it, such as the engines of a data-parallel server."""
-    values = re.findall(rf"^{re.escape(name)}(?:\{{[^\n]*\}})? ([0-9.eE+-]+)$", metrics, re.MULTILINE)
-    return sum(map(float, values)) if values else None
-
-
-def _labels(metrics: str, name: str) -> list[dict[str, str]]:
-    """The labels of a metric, once for each engine of a data-parallel server."""
-    found = re.findall(rf"^{re.escape(name)}\{{([^\n]*)\}} ", metrics, re.MULTILINE)
-    return [dict(re.findall(r'(\w+)="([^"]*)"', labels)) for labels in found]
-
-
-def _held(cache: Mapping[str, str]) -> int:
-    """Tokens that a KV cache holds; 0 if it does not say."""
-    blocks, size = cache.get("num_gpu_blocks", ""), cache.get("block_size", "")
-    return int(blocks) * int(size) if blocks.isdigit() and size.isdigit() else 0
-
-
-def _flag(value: str | None) -> bool | None:
-    return {"True": True, "False": False}.get(value or "")
 
 
 def create(settings: Settings) -> LlmEngine:

@@ -213,7 +213,7 @@ class S3Storage(RemoteStorage):
         )
 
     def _mark_is_refused(self) -> bool:
-        """Puts the mark on condition that there is none; whether that was refused, as it is if there is one."""
+        """Puts the mark unless there is one. Whether that was refused, as it must be if there is."""
         try:
             self.replace(_MARK, b"", None)
         except WriteConflictError:
