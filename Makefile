@@ -9,7 +9,7 @@ ARGS =
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-LOCK := pyproject.toml constraints.txt
+LOCK := pyproject.toml constraints.txt hatch_build.py src/reprocensus/extract/textpage.c
 # The real vLLM, built for processors: 3.6 GB, and other versions of fastapi and Prefect, hence apart from .venv.
 VLLM := .venv-vllm
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -34,6 +34,8 @@ help:  ## list these targets
 
 run: $(VENV)/installed  ## judge SOURCE (the bundled samples) into STORE (./data); ARGS go to `reprocensus run`
 	@$(BIN)/reprocensus run $(SOURCE) --store $(STORE) $(ARGS)
+	@test -e src/reprocensus/extract/libtextpage.so || \
+	  echo 'textpage.c was not compiled, so extraction takes longer: docs/extraction.md says how to have it'
 
 test: $(VENV)/installed-test  ## run the tests; ARGS go to pytest
 	@$(BIN)/python -m pytest $(ARGS)

@@ -102,6 +102,8 @@ def test_an_indented_line_after_a_full_stop_begins_a_paragraph() -> None:
         ("adapt to be able", "adapt-", "able", "adaptable"),
         ("in the line out", "out-", "line", "outline"),
         ("rules", "rule-", "based", "rule-based"),
+        ("resources", "resource-", "limited", "resource-limited"),
+        ("unlimited words", "un-", "limited", "unlimited"),
     ],
 )
 def test_hyphens_at_line_ends_follow_the_vocabulary(words: str, before: str, after: str, whole: str) -> None:
@@ -170,6 +172,18 @@ def test_margin_line_numbers_are_removed() -> None:
     assert "number 7 that fill the whole width Words of line number 8" in text
 
 
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize("away", [-5000.0, -1.0e9])
+def test_numbers_that_lie_off_the_page_end_no_paper(away: float, joined: bool) -> None:
+    """As in a broken file, whose words are still worth reading."""
+    words = "Words of a draft that fill the whole width of its column"
+    lines = [
+        full(f"{100 + i} {words}" if joined else str(100 + i), 100 + 12.0 * i, x=away, right=away + 13.0)
+        for i in range(24)
+    ]
+    assert "Ordinary words of a paragraph" in text_of(page(1, *lines, *filler(100, 10, 0)))
+
+
 def test_every_fifth_lines_number_is_removed() -> None:
     lines = []
     for i in range(1, 31):
@@ -234,6 +248,34 @@ def test_a_heading_may_be_broken_inside_a_word() -> None:
     assert "\nA. Parameters and Implementation Details\n" in text_of(
         page(1, *filler(100, 10, 0), *lines, *filler(340, 5, 2))
     )
+
+
+def run_in(text: str, y: float, size: float = 10.0) -> list[Row]:
+    """A bold line that reaches the right edge."""
+    return [made([text], [Look(size, True)], (LEFT, y - size, RIGHT, y + 2), y, 1)]
+
+
+def test_a_run_in_heading_begins_its_paragraph_and_no_section() -> None:
+    """Where its line has hardly any ordinary type it looks like a heading."""
+    lines = [
+        heading("1 Introduction", 80, 0),
+        *filler(100, 5, 1),
+        full("Here a paragraph ends in a line that is full.", 160, block=1),
+        run_in("Fine-Tuning Settings and Hyperparam-", 172),
+        full("eters. We note that words go on for a while", 184, block=1),
+        *filler(196, 5, 1),
+    ]
+    found = result(page(1, *lines))
+    whole = "\nFine-Tuning Settings and Hyperparameters. We note that words go on for a while Ordinary"
+    assert whole in found.text
+    assert [section.title for section in found.sections] == ["1 Introduction"]
+
+
+def test_a_heading_whose_text_begins_anew_below_is_a_section_s() -> None:
+    lines = [run_in("Settings of the Experiments", 160), full("Capitals begin the text.", 173, block=1)]
+    found = result(page(1, heading("1 Introduction", 80, 0), *filler(95, 5, 1), *lines))
+    assert "\nSettings of the Experiments\nCapitals begin" in found.text
+    assert found.sections[-1].title == "Settings of the Experiments"
 
 
 def test_footnotes_that_end_in_addresses_stay_apart() -> None:
@@ -406,6 +448,21 @@ def test_sections_of_a_whole_paper() -> None:
     ]
     assert found.sections[0].start == 0 and found.sections[-1].end == len(found.text)
     assert all(a.end == b.start for a, b in zip(found.sections, found.sections[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("A Details of the Prompts", SectionKind.APPENDIX),
+        ("A For every submission:", SectionKind.CHECKLIST),
+        ("B Did you use scientific artifacts?", SectionKind.CHECKLIST),
+    ],
+)
+def test_an_appendix_may_follow_the_checklist(title: str, kind: SectionKind) -> None:
+    one = page(1, heading("1 Introduction", 90, 0), *filler(110, 12, 1))
+    two = page(2, heading("Paper Checklist", 90, 0), *filler(110, 5, 1), heading(title, 300, 2))
+    two.rows += [replace(row, page=2) for rows in filler(320, 5, 3) for row in rows]
+    assert [(s.kind, s.title) for s in result(one, two).sections][-1] == (kind, title)
 
 
 def test_scraps_on_image_pages_are_no_text() -> None:

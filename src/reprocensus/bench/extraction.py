@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from reprocensus import mupdf
 from reprocensus.bench import baseline, planted, quality
@@ -13,7 +13,7 @@ from reprocensus.bench.peers import PEERS, Peer
 from reprocensus.bench.pools import Memory, peak_memory, two_over_one
 from reprocensus.bench.speed import OURS, TEXTPAGE, Timing, measure_speed
 from reprocensus.errors import ExtractError
-from reprocensus.extract import extract
+from reprocensus.extract import compiled, extract
 
 #: The second worker is tried on this many papers.
 _SIDE_BY_SIDE = 60
@@ -56,8 +56,9 @@ class PeerFigures:
 class Figures:
     """What was measured. Times are CPU seconds, memory is MiB, `over` are ratios of CPU time.
 
-    `failures` are papers that gave no text, by kind; `two_workers_over_one` is the ratio of papers a
-    second by the clock on the wall.
+    `reader` says whether text pages are read by compiled code or from MuPDF's printouts. `failures` are
+    papers that gave no text, by kind; `two_workers_over_one` is the ratio of papers a second by the clock on
+    the wall.
     """
 
     folder: str
@@ -65,6 +66,7 @@ class Figures:
     papers: int
     pages: int
     pymupdf: str
+    reader: Literal["compiled", "printed"]
     failures: dict[str, str]
     ours_over_textpage: float | None
     ours_cpu_s: float
@@ -120,6 +122,7 @@ def measure(options: Options, tick: Callable[[str], None]) -> Figures:
         papers=len(samples),
         pages=sum(pages.values()),
         pymupdf=mupdf.version(),
+        reader="compiled" if compiled.library() else "printed",
         failures=ours.failed,
         ours_over_textpage=ours.over(base),
         ours_cpu_s=ours.total,

@@ -20,7 +20,7 @@ from reprocensus.sentences import sentence_spans
 _LIGATURE_OR_CONTROL: Final = re.compile("[\ufb00-\ufb06\x00-\x09\x0b-\x1f\x7f-\x9f]")
 #: A hyphen left where a line broke; "pre- and post-" is how people write.
 _BROKEN_WORD: Final = re.compile(
-    r"[^\W\d_]{2,}- (?!(?:and|or|to|nor|vs|versus|und|oder|bis|et|ou|as|than|but|versus)\b)[a-z]{2,}"
+    r"[^\W\d_]{2,}-[ \n](?!(?:and|or|to|nor|vs|versus|und|oder|bis|et|ou|as|than|but|versus)\b)[a-z]{2,}"
 )
 _HEADER_BAND: Final = 0.1
 _HEADER_LETTERS: Final = 8

@@ -169,7 +169,9 @@ def _speeds(figures: "Figures") -> Table:
     table.add_row(
         "get_textpage alone", base, str(read), f"{figures.textpage_cpu_s:.1f}", "1.00", _ratio(inverse)
     )
-    table.add_row("reprocensus", "", str(read), f"{figures.ours_cpu_s:.1f}", over, "1.00")
+    table.add_row(
+        "reprocensus", f"{figures.reader} reader", str(read), f"{figures.ours_cpu_s:.1f}", over, "1.00"
+    )
     for name, peer in figures.peers.items():
         label = f"{name} (raw order)" if peer.raw else name
         if peer.version is None:

@@ -25,7 +25,7 @@ from reprocensus.records import Caption, Extracted, HiddenText, Section, Section
 
 EXTRACTOR: Final = "pymupdf"
 #: Version of the layout rules: raise it whenever the text of any paper may change.
-LAYOUT_VERSION: Final = "6"
+LAYOUT_VERSION: Final = "8"
 MAX_PAGES: Final = 2000
 
 _FEW_A_PAGE: Final = 200

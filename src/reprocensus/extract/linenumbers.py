@@ -150,10 +150,10 @@ def _is_number(text: str) -> bool:
 def _columns(numbers: list[Row], edge: str) -> list[list[Row]]:
     """The numbers that stand below each other, flush at one edge, each column from top to bottom."""
     columns: list[list[Row]] = []
-    place = -1000.0
+    place = 0.0
     for row in sorted(numbers, key=lambda row: float(getattr(row, edge))):
         here = float(getattr(row, edge))
-        if here - place > 2:
+        if not columns or here - place > 2:
             columns.append([])
         columns[-1].append(row)
         place = here

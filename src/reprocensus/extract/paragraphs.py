@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 from reprocensus.extract.addresses import open_address
@@ -132,6 +133,12 @@ class Segmenter:
             and not row.text[0].islower()
             and looks_like_heading(row, body)
         }
+        self._run_ins = {
+            id(row)
+            for row, below in pairwise(rows)
+            if id(row) in self._headings and self._is_run_in(row, below)
+        }
+        self._headings -= self._run_ins
 
     def paragraphs(self) -> list[Paragraph]:
         """The page's paragraphs in stream order."""
@@ -149,6 +156,19 @@ class Segmenter:
         if current:
             found.append(self._paragraph(current))
         return found
+
+    def _is_run_in(self, row: Row, below: Row) -> bool:
+        """Whether a row that looks like a heading is a run-in one: its sentence goes on in ordinary type."""
+        if (
+            not below.text[0].islower()
+            or below.bold
+            or below.block != row.block
+            or id(below) in self._headings
+        ):
+            return False
+        step = below.baseline - row.baseline
+        same = abs(below.size - row.size) < 0.3 and 0.3 * row.size < step <= self._far * row.size
+        return same and row.x1 > self.right_of(below) - 3 * row.size
 
     def _box_goes_on(self, current: list[Row], row: Row) -> bool:
         """Whether a row belongs to an algorithm's box: it begins one, or follows closely in one."""
@@ -213,7 +233,9 @@ class Segmenter:
         last = current[-1]
         if (row.cells > 1 and self._is_cells(row)) or (last.cells > 1 and self._is_cells(last)):
             return True
-        if last.ends_mono and row.starts_mono and not row.mark and _runs_on(current, row):
+        if (last.ends_mono and row.starts_mono and not row.mark and _runs_on(current, row)) or _cut(
+            last, row
+        ):
             return False
         ended = ends_sentence(last.text)
         remaining = self.right_of(last) - last.x1 - 0.9 * row.size
@@ -226,7 +248,7 @@ class Segmenter:
             return True
         if id(last) in self._boxed and row.x0 < last.x0 - 0.5 * row.size:
             return True
-        return ended and self._indented(current, row)
+        return ended and (id(row) in self._run_ins or self._indented(current, row))
 
     def _opens(self, last: Row, row: Row, *, ended: bool) -> bool:
         """Whether a row's first words open a list item, a caption, a line of an algorithm or a footnote."""
@@ -294,6 +316,11 @@ class Segmenter:
         # Justification opens gaps of up to two ems in a short line; whole phrases between them are no cells.
         loose = max(wide, default=0.0) < 2.2 * row.size and len(row.text) >= 12 * row.cells
         return not (at_left and at_right and (stretched or loose))
+
+
+def _cut(last: Row, row: Row) -> bool:
+    """Whether a word is broken between two rows: then the first is full, however far it reaches."""
+    return last.text[-1] == "-" and last.text[-2:-1].islower() and row.text[0].islower()
 
 
 def _runs_on(rows: list[Row], row: Row) -> bool:

@@ -1,23 +1,19 @@
 """Reads PDF bytes into plain pages. Loads MuPDF; meant for worker processes."""
 
-import os
-from types import TracebackType
-from typing import Any, Self
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
-from reprocensus.extract import hidden
+from reprocensus.extract import compiled, hidden, printed
 from reprocensus.extract.characters import clean
 from reprocensus.extract.covered import covered, pictures
 from reprocensus.extract.failures import failure, is_out_of_memory
-from reprocensus.extract.markup import SCALE, printouts, rows_of
+from reprocensus.extract.lines import rows_of
 from reprocensus.extract.pages import Link, Page, Pages, Row
 from reprocensus.mupdf import mupdf, pymupdf, silence
 
 MAGIC_WINDOW = 1024
 # Not clipped to the page: that would cut words at its edge. `_inside` drops what lies outside as a whole.
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE
-_BUFFER = 1 << 16
-#: A printout of more bytes than this, as of a plot, gives its memory back.
-_LARGE = 1 << 20
 #: Only pages with fewer lines than this are asked for their pictures.
 _FEW_ROWS = 10
 
@@ -27,8 +23,8 @@ def read_pages(data: bytes, *, max_pages: int) -> Pages:
     document = open_pdf(data)
     try:
         count = _page_count(document, max_pages)
-        with _Printer() as printer:
-            pages = [_read_page(document, number, printer) for number in range(count)]
+        with reader() as lines:
+            pages = [_read_page(document, number, lines) for number in range(count)]
         read = [page for page in pages if page is not None]
         if not read:
             raise failure("broken", f"None of the {count} pages can be read.")
@@ -41,6 +37,11 @@ def read_pages(data: bytes, *, max_pages: int) -> Pages:
         )
     finally:
         document.close()
+
+
+def reader() -> AbstractContextManager[compiled.Reader | printed.Reader]:
+    """What reads the lines of one document's text pages: by far the faster one, where it was built."""
+    return nullcontext(compiled.Reader()) if compiled.library() else printed.Reader()
 
 
 def open_pdf(data: bytes) -> Any:
@@ -109,17 +110,14 @@ def _page_count(document: Any, max_pages: int) -> int:
     return count
 
 
-def _read_page(document: Any, index: int, printer: "_Printer") -> Page | None:
+def _read_page(document: Any, index: int, reader: compiled.Reader | printed.Reader) -> Page | None:
     try:
         # MuPDF's own page: PyMuPDF's, for what is seldom asked, costs as much again.
         page = mupdf.fz_load_page(document.this, index)
         bare = mupdf.pdf_page_from_fz_page(page)
         textpage = _textpage(document, index, page, bare)
-        printed = printouts(
-            lambda: printer.print(mupdf.ll_fz_print_stext_page_as_json, textpage, SCALE),
-            lambda: printer.print(mupdf.ll_fz_print_stext_page_as_html, textpage, 0),
-        )
-        found, suspects = rows_of(printed, index + 1)
+        lines = reader.lines(textpage)
+        found, suspects = rows_of(lines, index + 1)
         box = mupdf.ll_fz_bound_page(page.m_internal)
         width, height = box.x1 - box.x0, box.y1 - box.y0
         rows = [row for row in found if row.x0 < width and row.x1 > 0 and row.y0 < height and row.y1 > 0]
@@ -127,7 +125,7 @@ def _read_page(document: Any, index: int, printer: "_Printer") -> Page | None:
         images = len(document.get_page_images(index)) if len(rows) < _FEW_ROWS else 0
         sheet = Page(index + 1, width, height, rows, _links(document, index, bare), images)
         odd = any(hidden.is_message(found[at].text) for at in suspects)
-        _take_out_hidden(document, sheet, outside, odd=odd, clear=printed.clear)
+        _take_out_hidden(document, sheet, outside, odd=odd, clear=lines.clear)
         if suspects:
             # What is left of what a figure carries for the program that drew it, in type of no size.
             sheet.rows = [row for row in sheet.rows if not hidden.is_below(row, hidden.DUST)]
@@ -176,59 +174,6 @@ def _take_out_covered(document: Any, sheet: Page, names: set[bytes]) -> None:
     gone = {id(row) for row in rows}
     sheet.hidden += [row.text for row in rows]
     sheet.rows = [row for row in sheet.rows if id(row) not in gone]
-
-
-class _Printer:
-    """Has MuPDF's printers write about text pages. A context manager, for one document at a time.
-
-    They write through a file that lies in memory, if there can be one: MuPDF gathers what goes to a file, and
-    puts what goes to its own buffers there byte by byte, which takes half as long again.
-    """
-
-    def __init__(self) -> None:
-        self._file = -1
-        self._out: Any = None
-
-    def __enter__(self) -> Self:
-        try:
-            self._file = os.memfd_create("printout")
-            self._out = mupdf.FzOutput(f"/proc/self/fd/{self._file}", 1)
-        except (AttributeError, OSError, mupdf.FzErrorBase):
-            # No such files on this system.
-            self._out = None
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._out is not None:
-            self._out.fz_close_output()
-        if self._file >= 0:
-            os.close(self._file)
-
-    def print(self, printer: Any, textpage: Any, last: Any) -> bytes:
-        """What one of MuPDF's printers writes about a text page."""
-        if self._out is None:
-            return _buffered(printer, textpage, last)
-        out = self._out.m_internal
-        mupdf.ll_fz_seek_output(out, 0, os.SEEK_SET)
-        printer(out, textpage.m_internal, last)
-        mupdf.ll_fz_flush_output(out)
-        size = mupdf.ll_fz_tell_output(out)
-        data = os.pread(self._file, size, 0)
-        if size > _LARGE:
-            # Otherwise what was written before may stay there: to have memory mapped anew costs time.
-            os.ftruncate(self._file, 0)
-        return data
-
-
-def _buffered(printer: Any, textpage: Any, last: Any) -> bytes:
-    buffer = mupdf.fz_new_buffer(_BUFFER)
-    out = mupdf.FzOutput(buffer)
-    printer(out.m_internal, textpage.m_internal, last)
-    out.fz_close_output()
-    data: bytes = mupdf.fz_buffer_extract(buffer)
-    return data
 
 
 def _outside(found: list[Row], rows: list[Row]) -> list[str]:

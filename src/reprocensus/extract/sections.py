@@ -19,6 +19,8 @@ _APPENDIX: Final = re.compile(
     r"(?:technical |online |the )?(?:appendix|appendices|supplement(?:ary|al)?)\b.{0,60}", re.IGNORECASE
 )
 _LETTERED: Final = re.compile(r"(?:[A-Z]|[IVX]{1,4})(?:\.\d{1,2})*\s?[.:)]?\s+[A-Z\d].{2,}")
+#: A heading behind a checklist; the checklist's own end in colons and question marks.
+_FIRST_APPENDIX: Final = re.compile(r"A\s?[.:]?\s+[A-Z\d].+[^.:?!]")
 _CHECKLIST: Final = re.compile(
     r"(?:.{0,40}\b)?(?:paper|reproducibility|author|submission|responsible nlp(?: research)?) checklist\b"
     r".{0,30}|checklist",
@@ -86,6 +88,8 @@ class _Divider:
         if _APPENDIX.fullmatch(name) or _APPENDIX.fullmatch(item.text):
             late = item.start > 0.3 * self._placed[-1].end
             return SectionKind.APPENDIX if late or kind is SectionKind.APPENDIX else kind
+        if kind is SectionKind.CHECKLIST and _FIRST_APPENDIX.fullmatch(item.text):
+            return SectionKind.APPENDIX
         return kind
 
     def _after_references(self, index: int, item: Placed, name: str) -> SectionKind | None:
