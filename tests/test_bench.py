@@ -116,6 +116,8 @@ def test_papers_are_chosen_by_a_seed(tmp_path: Path) -> None:
     assert names != [s.name for s in choose(SAMPLES, limit=4, seed=2)]
     with pytest.raises(UsageError, match="no PDFs"):
         choose(tmp_path, limit=None, seed=1)
+    (tmp_path / "LOUD.PDF").touch()
+    assert [s.name for s in choose(tmp_path, limit=None, seed=1)] == ["LOUD"]
 
 
 def test_percentiles_are_values_that_occur() -> None:

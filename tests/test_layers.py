@@ -25,6 +25,7 @@ COMMANDS = (
     "sizing",
     "statistics",
     "store",
+    "text",
 )
 #: Lower layers first. A module may import from its own layer and those below.
 LAYERS = [

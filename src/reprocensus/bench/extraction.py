@@ -56,9 +56,9 @@ class PeerFigures:
 class Figures:
     """What was measured. Times are CPU seconds, memory is MiB, `over` are ratios of CPU time.
 
-    `reader` says whether text pages are read by compiled code or from MuPDF's printouts. `failures` are
-    papers that gave no text, by kind; `two_workers_over_one` is the ratio of papers a second by the clock on
-    the wall.
+    `reader` says whether text pages are read by compiled code or from MuPDF's printouts. `papers` are those
+    that gave text, `failures` the kinds of the others; `two_workers_over_one` is the ratio of papers a
+    second by the clock on the wall.
     """
 
     folder: str
@@ -119,7 +119,7 @@ def measure(options: Options, tick: Callable[[str], None]) -> Figures:
     return Figures(
         folder=str(options.folder),
         seed=options.seed,
-        papers=len(samples),
+        papers=len(seconds),
         pages=sum(pages.values()),
         pymupdf=mupdf.version(),
         reader="compiled" if compiled.library() else "printed",

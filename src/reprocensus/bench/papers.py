@@ -28,7 +28,8 @@ def choose(folder: Path, *, limit: int | None, seed: int) -> list[Sample]:
     Raises:
         UsageError: the folder has no PDFs.
     """
-    found = sorted(path for path in folder.rglob("*.pdf") if path.is_file()) if folder.is_dir() else []
+    below = folder.rglob("*") if folder.is_dir() else iter(())
+    found = sorted(path for path in below if path.suffix.lower() == ".pdf" and path.is_file())
     if not found:
         raise UsageError(f"no PDFs below {folder}; name a folder that has some")
     random.Random(seed).shuffle(found)

@@ -23,6 +23,7 @@ from reprocensus.cli import (
     site,
     sizing,
     statistics,
+    text,
 )
 from reprocensus.cli import (
     store as store_commands,
@@ -140,6 +141,7 @@ def variables(as_json: JsonOption = False) -> None:
         show.print_lines([head, f"    {v.question}", *criteria])
 
 
+text.add_to(app)
 analysis.add_to(app)
 engines.add_to(app)
 imports.add_to(app)

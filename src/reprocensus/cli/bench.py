@@ -51,7 +51,12 @@ def extract(
     ] = 1000,
     score: Annotated[
         Path | None,
-        typer.Option("--score", help="script that scores the texts where FOLDER has truths as .json"),
+        typer.Option(
+            "--score",
+            exists=True,
+            dir_okay=False,
+            help="script that scores the texts where FOLDER has truths as .json",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON")] = False,
 ) -> None:
@@ -162,16 +167,12 @@ def _speeds(figures: "Figures") -> Table:
     table.add_column("version")
     for name in ("papers", "CPU s", "over get_textpage", "over ours"):
         table.add_column(name, justify="right")
-    read = figures.papers - len(figures.failures)
     base = f"MuPDF {figures.pymupdf}"
     over = _ratio(figures.ours_over_textpage)
     inverse = 1 / figures.ours_over_textpage if figures.ours_over_textpage else None
-    table.add_row(
-        "get_textpage alone", base, str(read), f"{figures.textpage_cpu_s:.1f}", "1.00", _ratio(inverse)
-    )
-    table.add_row(
-        "reprocensus", f"{figures.reader} reader", str(read), f"{figures.ours_cpu_s:.1f}", over, "1.00"
-    )
+    read = str(figures.papers)
+    table.add_row("get_textpage alone", base, read, f"{figures.textpage_cpu_s:.1f}", "1.00", _ratio(inverse))
+    table.add_row("reprocensus", f"{figures.reader} reader", read, f"{figures.ours_cpu_s:.1f}", over, "1.00")
     for name, peer in figures.peers.items():
         label = f"{name} (raw order)" if peer.raw else name
         if peer.version is None:

@@ -54,7 +54,8 @@ def add_to(app: typer.Typer, start: Start) -> None:
         if as_json:
             print(json.dumps(found.to_dicts(), default=str, ensure_ascii=False))
         elif found.is_empty():
-            print("no failures")
+            none = "" if recent_runs(tables, 1) else ", and no runs"
+            print(f"no failures in {tables.storage.uri}{none}")
         else:
             show.console().print(_failures_table(found))
 

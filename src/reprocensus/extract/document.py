@@ -23,6 +23,9 @@ from reprocensus.extract.sections import divide
 from reprocensus.extract.titles import title
 from reprocensus.records import Caption, Extracted, HiddenText, Section, SectionKind
 
+#: Laid out, or MuPDF's own lines.
+Mode = Literal["text", "raw"]
+
 EXTRACTOR: Final = "pymupdf"
 #: Version of the layout rules: raise it whenever the text of any paper may change.
 LAYOUT_VERSION: Final = "8"
@@ -37,7 +40,7 @@ _GARBLED: Final = 0.02
 _UNREADABLE: Final = 0.3
 
 
-def extract(data: bytes, *, max_pages: int = MAX_PAGES, mode: Literal["text", "raw"] = "text") -> Extracted:
+def extract(data: bytes, *, max_pages: int = MAX_PAGES, mode: Mode = "text") -> Extracted:
     """Turn the bytes of one PDF into an `Extracted`. Raise ExtractError (kinds: `KINDS`) if it cannot.
 
     The mode `raw` gives MuPDF's own lines in its own order, with nothing joined, moved or removed but

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from reprocensus.errors import ExtractError
 from reprocensus.extract.failures import failure, is_out_of_memory
 from reprocensus.records import Extracted
 from reprocensus.workers import WorkerDiedError, WorkerPool, limit_cpu
+
+if TYPE_CHECKING:
+    from reprocensus.extract.document import Mode
 
 
 class ExtractPool:
@@ -38,10 +41,10 @@ class ExtractPool:
         """Stop the workers; what they were doing is lost."""
         self._pool.close()
 
-    def extract(self, data: bytes) -> Extracted:
+    def extract(self, data: bytes, *, mode: "Mode" = "text") -> Extracted:
         """Extract one PDF in a worker and wait for it. Raise ExtractError where it gives no text."""
         try:
-            return self._pool.call(work, data, self._timeout_s, timeout_s=self._timeout_s)
+            return self._pool.call(work, data, self._timeout_s, mode, timeout_s=self._timeout_s)
         except ExtractError:
             raise
         except Exception as error:
@@ -86,14 +89,14 @@ def _outcome(future: "Future[Extracted]") -> Extracted | ExtractError:
     return future.result()
 
 
-def work(data: bytes, cpu_s: float) -> Extracted:
+def work(data: bytes, cpu_s: float, mode: "Mode" = "text") -> Extracted:
     """What a worker does with one PDF, in at most about so much CPU time. Raise what extraction raises."""
     limit_cpu(cpu_s)
     from reprocensus.extract.document import extract
     from reprocensus.mupdf import give_back
 
     try:
-        return extract(data)
+        return extract(data, mode=mode)
     finally:
         give_back()
 
