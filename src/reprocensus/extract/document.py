@@ -28,7 +28,7 @@ Mode = Literal["text", "raw"]
 
 EXTRACTOR: Final = "pymupdf"
 #: Version of the layout rules: raise it whenever the text of any paper may change.
-LAYOUT_VERSION: Final = "8"
+LAYOUT_VERSION: Final = "9"
 MAX_PAGES: Final = 2000
 
 _FEW_A_PAGE: Final = 200

@@ -78,6 +78,9 @@ class Vocabulary:
         if left_match is None or right_match is None:
             return True
         left, right = left_match[1], right_match[0]
+        if len(left) == 1 and self[right]:
+            # Hardly any word is broken behind one letter: `L-Lipschitz`, `t-test`.
+            return not self[left + right] > self[f"{left}-{right}"]
         if right[0].isupper() and not left.isupper():
             return not self[left + right] > self[f"{left}-{right}"]
         if any(char.isdigit() or char == "_" for char in left.rsplit("-", 1)[-1]):

@@ -13,6 +13,9 @@ _MIN_NUMBERED: Final = 4
 _MANY_NUMBERED: Final = 15
 #: Letters of a line that may have a number joined to it.
 _TEXT: Final = 20
+#: As many pieces as this on a line, the number among them, and all as short, in points, are a table's row.
+_CELLS: Final = 3
+_SHORT: Final = 100.0
 _DIGITS: Final = frozenset("0123456789")
 #: A line of text that MuPDF has put a number into that stands close behind or before it.
 _BEHIND: Final = re.compile(r"(.*[^\d ]) ?(\d{1,4})|(.*\d) (\d{1,4})")
@@ -35,7 +38,7 @@ def drop_margin_numbers(pages: list[Page]) -> None:
         drop: set[int] = set()
         for edge in ("x1", "x0") if len(numbers) >= _MIN_NUMBERED else ():
             for found in _columns(numbers, edge):
-                if id(found[0]) not in drop and _counts_up(found) and _in_margin(page.rows, found):
+                if id(found[0]) not in drop and _is_margin(page.rows, found):
                     drop |= {id(row) for row in found}
                     if len(found) >= _MANY_NUMBERED:
                         places[_place(found[0], edge)] += 1
@@ -160,6 +163,10 @@ def _columns(numbers: list[Row], edge: str) -> list[list[Row]]:
     return [sorted(found, key=lambda row: row.baseline) for found in columns if len(found) >= _MIN_NUMBERED]
 
 
+def _is_margin(rows: list[Row], found: list[Row]) -> bool:
+    return _counts_up(found) and _in_margin(rows, found) and not _in_table(rows, found)
+
+
 def _counts_up(found: list[Row]) -> bool:
     """Whether the numbers rise by one or five, at distances that fit lines of text."""
     steps = Counter(int(below.text) - int(above.text) for above, below in itertools.pairwise(found))
@@ -168,6 +175,19 @@ def _counts_up(found: list[Row]) -> bool:
         return False
     # Few numbers of ordinary size may be anything; line numbers are set tiny.
     return len(found) >= _MANY_NUMBERED or step == 5 or found[0].size < 8
+
+
+def _in_table(rows: list[Row], found: list[Row]) -> bool:
+    """Whether most of the numbers have cells beside them and no line of text: they are a table's ranks."""
+    widths: dict[int, list[float]] = {}
+    for row in rows:
+        widths.setdefault(round(row.baseline), []).append(row.x1 - row.x0)
+    ranks = 0
+    for row in found:
+        level = round(row.baseline)
+        beside = [width for at in (level - 1, level, level + 1) for width in widths.get(at, ())]
+        ranks += len(beside) >= _CELLS and max(beside) < _SHORT
+    return 2 * ranks > len(found)
 
 
 def _in_margin(rows: list[Row], found: list[Row]) -> bool:

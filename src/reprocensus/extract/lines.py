@@ -20,6 +20,8 @@ _CROWDED: Final = 1200
 #: Type smaller than this, in hundredths of points, is tiny; lines that are less high are horizontal.
 _TINY: Final = 3 * SCALE
 _LOW: Final = 5 * SCALE
+#: Horizontal lines are wider than this a character, in ems; slanting ones are as high as they are wide.
+_WIDE: Final = 0.4
 _BOLD_NAMES: Final = ("bold", "medi", "demi", "black", "cmbx", "sfbx", "cmssbx", "heavy", "-bd")
 _MONO_NAMES: Final = (
     "mono",
@@ -96,7 +98,7 @@ def rows_of(read: Lines, page: int) -> tuple[list[Row], set[int]]:
             continue
         bold, mono, points, _, _ = types[kind]
         size = sizes[kind]
-        horizontal = height < _LOW or height < 2.3 * size or width > 2 * height
+        horizontal = height < _LOW or height < 2.3 * size or width > min(2 * height, _WIDE * size * len(text))
         if light or size < _TINY:
             suspects.add(len(rows))
         box = x / SCALE, y / SCALE, (x + width) / SCALE, (y + height) / SCALE

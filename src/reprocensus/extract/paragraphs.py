@@ -34,6 +34,8 @@ _OPENING: Final = re.compile(
     r"[^\w\s]|\d|[a-z]{1,4}\)|[FTALPSB][a-zA-Z]|(?:end|else|for|while|if|repeat|until|return)\b"
     r"|(?:Require|Ensure|Input|Output|Initialize|Data|Result|Return|Parameters|Repeat|Until)"
 )
+#: A footnote that is an address.
+_NOTED_ADDRESS: Final = re.compile(r"\d{1,2} ?https?:")
 _SIZE_STEP: Final = 0.7
 
 
@@ -256,7 +258,10 @@ class Segmenter:
             return True
         if not _OPENING.match(row.text):
             return False
-        if (ended or row.block != last.block) and (LIST_ITEM.match(row.text) or CAPTION.match(row.text)):
+        if (ended or row.block != last.block) and CAPTION.match(row.text):
+            return True
+        # `can (i) accelerate` goes on, whatever stands in between.
+        if (ended or (row.block != last.block and row.text[0] != "(")) and LIST_ITEM.match(row.text):
             return True
         return (ended or row.text[0].isdigit()) and ALGORITHM_LINE.match(row.text) is not None
 
@@ -301,7 +306,7 @@ class Segmenter:
             return False
         if open_address(row.text):
             return False
-        if _is_grid(row):
+        if is_grid(row):
             return True
         at_right = any(abs(row.x1 - edge) < 1.5 for edge in self._rights)
         if self._lefts is None:
@@ -326,7 +331,7 @@ def _cut(last: Row, row: Row) -> bool:
 def _runs_on(rows: list[Row], row: Row) -> bool:
     """Whether rows stop early because an address that goes on in the next could not be broken elsewhere."""
     last = rows[-1]
-    if row.baseline - last.baseline > 1.6 * row.size:
+    if row.baseline - last.baseline > 1.6 * row.size or row.mark or _NOTED_ADDRESS.match(row.text):
         return False
     # The address may have begun some rows above.
     address = open_address("".join([above.text for above in rows[-4:]]))
@@ -335,7 +340,7 @@ def _runs_on(rows: list[Row], row: Row) -> bool:
     return (last.ends_mono and row.starts_mono) or address[-1] in "/-_:=?&.%"
 
 
-def _is_grid(row: Row) -> bool:
+def is_grid(row: Row) -> bool:
     """Whether most of a row's pieces are numbers or single signs, as in a table."""
     pieces = row.text.split()
     return row.cells >= 3 and sum(any(char.isdigit() for char in piece) for piece in pieces) >= 0.6 * len(
