@@ -158,7 +158,7 @@ def test_addresses_in_notes_do_not_take_the_next_note() -> None:
     for number in (4, 5):
         y = 680 + 12 * number
         looks = [Look(6.0), Look(8.0, mono=True)]
-        notes.append([made([str(number), " http://example.org/"], looks, (LEFT, y - 8, 150, y + 2), y, 3)])
+        notes.append([made([str(number), "http://example.org/"], looks, (LEFT, y - 8, 150, y + 2), y - 3, 3)])
     text = text_of(page(1, *filler(100, 10, 0), *notes))
     assert "\n4 http://example.org/\n5 http://example.org/\n" in text
 
@@ -186,3 +186,49 @@ def test_ranks_of_a_table_are_no_line_numbers() -> None:
     ]
     text = text_of(page(1, heading("1 Introduction", 80, 0), *filler(100, 10, 0), *rows))
     assert "Player C 3 1786\n" in text
+
+
+def test_a_column_s_edge_is_known_from_other_pages() -> None:
+    """Beside a long front matter a page has too few full lines to tell where its left column ends."""
+    front = [
+        full("Names of authors and their addresses over both columns", 100 + 12 * i, right=END)
+        for i in range(4)
+    ]
+    few = [full("Only two lines of the text find room here, and", 640), full(OPEN, 652)]
+    notice = full("A notice stands below them.", 690, size=8.0, block=5)
+    first = page(1, *front, *few, notice, full(REST, 300, x=SECOND, right=END, block=9))
+    others = [page(n, *filler(100, 40, 0), *filler(100, 40, 1, x=SECOND, right=END)) for n in (2, 3)]
+    assert f"find room here, and {OPEN} {REST}" in text_of(first, *others)
+
+
+def test_a_sentence_about_an_algorithm_is_no_box() -> None:
+    """It is prose, which goes on in the next column; a title is no full line, or goes on in capitals."""
+    told = [full("Algorithm 1 describes all of this in more detail", 360, block=2), full(OPEN, 372, block=2)]
+    rest = [full(REST, 300, x=SECOND, right=END, block=9)]
+    text = text_of(page(1, *filler(100, 20, 0), *told, *rest, *filler(312, 10, 9, x=SECOND, right=END)))
+    assert f"more detail {OPEN} {REST}" in text
+
+
+def test_prose_below_a_box_is_not_in_it() -> None:
+    box = [
+        line(span("Algorithm 1 Search", LEFT, 100), block=1),
+        full("Input: all of the instances that there are, and", 115, block=1),
+        line(span("1: return x", LEFT, 127), block=1),
+    ]
+    prose = [*filler(146, 3, 2), line(span("and ends.", LEFT, 182), block=2), *filler(200, 12, 3)]
+    found = [part for part in text_of(page(1, *box, *prose)).split("\n") if part]
+    assert found[0] == "Algorithm 1 Search"
+    assert found[1].startswith("Input: all")
+    assert found[2] == "1: return x"
+    assert found[3].endswith("here and ends.")
+
+
+def test_the_gap_behind_an_index_is_measured_from_the_exponent_above_it() -> None:
+    """Else it is as wide as between the cells of a table."""
+    pieces = [
+        made(["forms a net of S", "r-1"], [Look(10.0), Look(7.0, high=True)], (LEFT, 288, 145, 302), 300),
+        made(["2"], [Look(7.0)], (129, 296, 133, 304), 302),
+        made(["with high probability"], [Look(10.0)], (148, 290, 250, 302), 300),
+    ]
+    text = text_of(page(1, *filler(264, 3, 0), pieces, *filler(312, 3, 0)))
+    assert "here forms a net of S^r-1 2 with high probability" in text

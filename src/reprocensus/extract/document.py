@@ -16,8 +16,9 @@ from reprocensus.extract.furniture import furniture
 from reprocensus.extract.headings import CAPTION
 from reprocensus.extract.hyphens import Vocabulary
 from reprocensus.extract.linenumbers import drop_margin_numbers
+from reprocensus.extract.measures import Measures, measure
 from reprocensus.extract.pages import Page, Pages, Row
-from reprocensus.extract.paragraphs import Kind, Measures, Segmenter, measure
+from reprocensus.extract.paragraphs import Kind, Segmenter
 from reprocensus.extract.rows import page_rows
 from reprocensus.extract.sections import divide
 from reprocensus.extract.titles import title

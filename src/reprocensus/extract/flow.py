@@ -87,7 +87,11 @@ def _candidates(chain: Paragraph, pending: list[Paragraph], width: float) -> Ite
     kind, size = chain.kind, chain.size
     for distance, other in enumerate(islice(reversed(pending), _REACH)):
         if other.kind is not kind or not -_ALIKE <= other.size - size <= _ALIKE:
-            if other.kind is Kind.HEADING or (_is_displayed(chain, other) and _is_scrap(other, chain, width)):
+            if other.kind is Kind.HEADING:
+                return
+            if _is_displayed(chain, other) and (
+                abs(other.size - size) < _ALIKE or _is_scrap(other, chain, width)
+            ):
                 return
         elif _is_scrap(other, chain, width) and (distance or not _is_next_line(chain, other)):
             if _is_displayed(chain, other):
@@ -139,7 +143,7 @@ def _is_displayed(chain: Paragraph, other: Paragraph) -> bool:
     last, row = chain.rows[-1], other.rows[0]
     if row.page != last.page or row.x0 > chain.right or row.x1 < last.x0 or other.kind is Kind.CAPTION:
         return False
-    near = _DISPLAY if -_ALIKE <= other.size - chain.size <= _ALIKE else _LEADING
+    near = _DISPLAY if other.kind is chain.kind and abs(other.size - chain.size) <= _ALIKE else _LEADING
     return 0.3 * last.size < row.baseline - last.baseline < near * last.size
 
 

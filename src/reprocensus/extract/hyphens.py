@@ -40,7 +40,7 @@ _ENDINGS: Final = re.compile(
     r"(?:[ts]ions?|tional(?:ly)?|ings?|ments?|mental|ness|ships?|it(?:y|ies)|[ae]nc(?:e|es|y)|"
     r"[ai]bl[ey]|abilit(?:y|ies)|"
     r"ful(?:ly)?|i[zs](?:e|es|ed|ing|ation)|ally|ously?|ives?(?:ly)?|ers?|ed|e?ly|is[mt]s?|ures?|als?|"
-    r"ic(?:s|al|ally)?|ties|ent|ant)"
+    r"ic(?:s|al|ally)?|ties|ent|ant|est)"
 )
 
 

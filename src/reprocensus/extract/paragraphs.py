@@ -2,7 +2,6 @@
 
 import re
 from bisect import bisect_left
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -18,6 +17,7 @@ from reprocensus.extract.headings import (
     MIN_HEADING,
     looks_like_heading,
 )
+from reprocensus.extract.measures import Measures, edges, with_usual
 from reprocensus.extract.pages import Row
 
 _TERMINAL: Final = re.compile(r"[.!?:][\"'”’)\]]*(?:\^?\d{1,2}|[†‡∗*])?$")
@@ -25,6 +25,8 @@ _BOX_WORDS: Final = ("Algorithm", "ALGORITHM", "Procedure")
 #: A line longer than this, in characters, is no heading unless its type says so.
 _LONG: Final = 56
 _BOX: Final = re.compile(r"(?:Algorithm|ALGORITHM|Procedure)\s\d{1,2}\b")
+#: So begins a sentence about an algorithm; a box may have such a title, but hardly a full line of it.
+_TOLD: Final = re.compile(r"(?:Algorithm|Procedure)\s\d{1,2}[,']?\s[a-z]")
 _NUMBERED: Final = re.compile(r"\d{1,3}\s?:(?!\d)")
 _STOPS: Final = ".!?:"
 #: A footnote's mark and its first word: it begins a footnote even where the one above ends in an address.
@@ -36,6 +38,7 @@ _OPENING: Final = re.compile(
 )
 #: A footnote that is an address.
 _NOTED_ADDRESS: Final = re.compile(r"\d{1,2} ?https?:")
+_NOTE_OPENS: Final = re.compile(rf"{NOTE.pattern}|{_NOTED_ADDRESS.pattern}")
 _SIZE_STEP: Final = 0.7
 
 
@@ -83,44 +86,13 @@ class Paragraph:
         return " ".join(row.text for row in self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Measures:
-    """The paper's usual body size in points, and its usual distance of baselines over size."""
-
-    body: float
-    leading: float
-
-
-def measure(rows: list[list[Row]]) -> Measures:
-    """Find the body size (most characters) and leading of a paper."""
-    weight: dict[float, int] = defaultdict(int)
-    for page in rows:
-        for row in page:
-            weight[row.size] += len(row.text)
-    halves: dict[float, int] = defaultdict(int)
-    for size, count in weight.items():
-        halves[round(size * 2) / 2] += count
-    body = max(halves, key=lambda size: halves[size]) if halves else 10.0
-    steps: Counter[float] = Counter()
-    for page in rows:
-        last = -1.0, 0.0
-        for row in page:
-            size, baseline = row.size, row.baseline
-            step = baseline - last[1]
-            if size == last[0] and 0.9 * body < step < 3 * body and -0.3 < size - body < 0.3:
-                steps[round(step / body, 2)] += 1
-            last = size, baseline
-    leading = steps.most_common(1)[0][0] if steps else 1.2
-    return Measures(body, leading)
-
-
 class Segmenter:
     """Cuts one page's rows into paragraphs."""
 
     def __init__(self, rows: list[Row], measures: Measures) -> None:
         self._rows = rows
         self._measures = measures
-        self._rights = _edges([row.x1 for row in rows])
+        self._rights = with_usual(edges([row.x1 for row in rows]), measures.rights, rows)
         self._lefts: list[float] | None = None
         self._lowest: dict[tuple[int, int], float] = {}
         self._far = 1.33 * measures.leading
@@ -175,7 +147,9 @@ class Segmenter:
     def _box_goes_on(self, current: list[Row], row: Row) -> bool:
         """Whether a row belongs to an algorithm's box: it begins one, or follows closely in one."""
         if _BOX.match(row.text):
-            return not current or self._starts_fresh(current[-1], row)
+            return not (_TOLD.match(row.text) and self._is_full(row)) and (
+                not current or self._starts_fresh(current[-1], row)
+            )
         if not self._box or not current:
             return False
         last = current[-1]
@@ -184,7 +158,13 @@ class Segmenter:
             return True
         if id(row) in self._headings or CAPTION.match(row.text) or row.x0 > last.x1 + 150:
             return False
-        return -0.5 * row.size < step < 1.7 * self._measures.leading * max(last.size, row.size)
+        usual = self._measures.leading * max(last.size, row.size)
+        # Prose that follows stands off, and its lines are full; below the title there is a rule.
+        off = self._is_full(row) and not (_BOX.match(last.text) or LIST_ITEM.match(row.text))
+        return -0.5 * row.size < step < (1.25 if off else 1.7) * usual
+
+    def _is_full(self, row: Row) -> bool:
+        return self.right_of(row) - row.x1 < 2 * row.size
 
     def _starts_fresh(self, last: Row, row: Row) -> bool:
         return ends_sentence(last.text) or last.block != row.block
@@ -254,7 +234,7 @@ class Segmenter:
 
     def _opens(self, last: Row, row: Row, *, ended: bool) -> bool:
         """Whether a row's first words open a list item, a caption, a line of an algorithm or a footnote."""
-        if row.mark and row.size < self._measures.body and (ended or NOTE.match(row.text)):
+        if row.mark and row.size < self._measures.body and (ended or _NOTE_OPENS.match(row.text)):
             return True
         if not _OPENING.match(row.text):
             return False
@@ -310,7 +290,7 @@ class Segmenter:
             return True
         at_right = any(abs(row.x1 - edge) < 1.5 for edge in self._rights)
         if self._lefts is None:
-            self._lefts = _edges([other.x0 for other in self._rows])
+            self._lefts = edges([other.x0 for other in self._rows])
         at_left = any(abs(row.x0 - edge) < 1.5 for edge in self._lefts)
         wide = [gap for gap in row.gaps if gap > 0.3 * row.size]
         even = bool(wide) and max(wide) - min(wide) < max(0.35 * row.size, 0.25 * min(wide))
@@ -346,19 +326,3 @@ def is_grid(row: Row) -> bool:
     return row.cells >= 3 and sum(any(char.isdigit() for char in piece) for piece in pieces) >= 0.6 * len(
         pieces
     )
-
-
-def _edges(values: list[float]) -> list[float]:
-    """Positions at which several rows begin or end, in order."""
-    # Whole points, half up: `round` on every row of a paper takes longer than all the rest of this.
-    values = sorted(values)
-    places = [int(value + 0.5) for value in values]
-    # In order, so that the last of a place is the furthest.
-    furthest = dict(zip(places, values, strict=True))
-    counts = Counter(places)
-    edges: list[float] = []
-    for place, many in counts.items():
-        around = many + counts.get(place - 1, 0) + counts.get(place + 1, 0)
-        if around >= 4 and many * 3 >= around:
-            edges.append(furthest[place])
-    return edges

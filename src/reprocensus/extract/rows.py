@@ -118,7 +118,7 @@ def _text(group: list[Row], main: Row) -> tuple[str, list[float]]:
     for row in group:
         if row.text[0] == "\ufffd" and not row.text.strip("\ufffd "):
             # A part that tall brackets and roots are built of has no character of its own.
-            end = row.x1
+            end = max(end, row.x1)
             continue
         if out:
             gap = row.x0 - end
@@ -133,7 +133,8 @@ def _text(group: list[Row], main: Row) -> tuple[str, list[float]]:
         now = is_raised(row.size, row.baseline, main.size, main.baseline)
         out = append(out, row.text, raised=now, was_raised=raised) if now or raised else out + row.text
         raised = now
-        end = row.x1
+        # An index may end before the exponent above it does.
+        end = max(end, row.x1)
     if mono_from >= 0:
         out = close_address(out, mono_from)
     return tidy(out), gaps

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
+from reprocensus.extract.measures import Measures
 from reprocensus.extract.pages import Row
-from reprocensus.extract.paragraphs import Measures
 
 _MAX_CHARS: Final = 300
 _MIN_LETTERS: Final = 6
