@@ -232,3 +232,23 @@ def test_the_gap_behind_an_index_is_measured_from_the_exponent_above_it() -> Non
     ]
     text = text_of(page(1, *filler(264, 3, 0), pieces, *filler(312, 3, 0)))
     assert "here forms a net of S^r-1 2 with high probability" in text
+
+
+def test_a_note_does_not_come_between_a_heading_and_its_paragraph() -> None:
+    note = full("1 A note that stands below.", 700, size=8.0, block=5)
+    first = page(1, *filler(100, 20, 0), heading("2 Method", 370, 1), full(OPEN, 390, block=2), note)
+    text = text_of(first, page(2, full(REST, 100, block=6), *filler(112, 10, 6)))
+    assert f"\n1 A note that stands below.\n2 Method\n{OPEN} {REST}" in text
+
+
+def test_a_run_in_heading_at_a_column_s_end_is_no_section_s() -> None:
+    bold = [
+        made(
+            ["Low-rank approximation of nets. Reducing"], [Look(10.0, True)], (LEFT, 350, RIGHT, 362), 360, 1
+        )
+    ]
+    rest = [full(REST, 100, x=SECOND, right=END, block=9)]
+    above = [*filler(100, 20, 0), full("It comes to its end at the edge.", 340)]
+    found = result(page(1, *above, bold, *rest, *filler(112, 10, 9, x=SECOND, right=END)))
+    assert f"approximation of nets. Reducing {REST}" in found.text
+    assert all("Low-rank" not in section.title for section in found.sections)

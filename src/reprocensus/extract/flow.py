@@ -21,6 +21,8 @@ _LEADING: Final = 1.1
 _WORD: Final = re.compile(r"[a-z]{4}|[a-z]{2,3} [a-z]")
 #: Rows of fewer characters may be labels, cells, or pieces of formulas.
 _LABEL: Final = 40
+#: As many of the last rows say where their column lies: looking at all of them would take quadratic time.
+_LAST: Final = 12
 #: How far to look, in paragraphs, for one that begins where a short row does.
 _NEARBY: Final = 30
 #: A float's text in the body's type has no more rows than this.
@@ -56,7 +58,9 @@ def join(paragraphs: list[Paragraph]) -> list[Paragraph]:
         # What came between may itself be half of something: it is looked at in its turn.
         pending += reversed(after)
         if before:
-            pending += [chain, *reversed(before)]
+            # A note that goes before its paragraph goes before the paragraph's heading, too.
+            head = [done.pop()] if chain.kind is Kind.BODY and done and done[-1].kind is Kind.HEADING else []
+            pending += [chain, *head, *reversed(before)]
         else:
             done.append(chain)
     return done
@@ -67,7 +71,7 @@ def _other_half(chain: Paragraph, pending: list[Paragraph]) -> int | None:
     text = chain.rows[-1].text
     if text[-1] in ".!?" or _CLOSED.search(text[-8:]):
         return None
-    width = max([row.x1 - row.x0 for row in chain.rows])
+    width = max([row.x1 - row.x0 for row in chain.rows[-_LAST:]])
     second = None
     for seen, (distance, other) in enumerate(_candidates(chain, pending, width)):
         rows = other.rows
@@ -133,7 +137,7 @@ def _continues(chain: Paragraph, other: Paragraph, *, broken: bool) -> bool:
 def _is_next_line(chain: Paragraph, other: Paragraph) -> bool:
     """Whether it begins at the left edge of the rows above it, as no formula's piece does."""
     return (
-        abs(other.rows[0].x0 - min([row.x0 for row in chain.rows])) < 1
+        abs(other.rows[0].x0 - min([row.x0 for row in chain.rows[-_LAST:]])) < 1
         and _LOWER.match(other.rows[0].text) is not None
     )
 

@@ -27,6 +27,8 @@ _LONG: Final = 56
 _BOX: Final = re.compile(r"(?:Algorithm|ALGORITHM|Procedure)\s\d{1,2}\b")
 #: So begins a sentence about an algorithm; a box may have such a title, but hardly a full line of it.
 _TOLD: Final = re.compile(r"(?:Algorithm|Procedure)\s\d{1,2}[,']?\s[a-z]")
+#: A heading that ends within its line, where the next sentence begins.
+_NEXT_BEGINS: Final = re.compile(r"[a-z]{3}\. [A-Z]\w*$")
 _NUMBERED: Final = re.compile(r"\d{1,3}\s?:(?!\d)")
 _STOPS: Final = ".!?:"
 #: A footnote's mark and its first word: it begins a footnote even where the one above ends in an address.
@@ -111,6 +113,11 @@ class Segmenter:
             id(row)
             for row, below in pairwise(rows)
             if id(row) in self._headings and self._is_run_in(row, below)
+        }
+        self._run_ins |= {
+            id(row)
+            for row in rows
+            if id(row) in self._headings and _NEXT_BEGINS.search(row.text) and self._is_full(row)
         }
         self._headings -= self._run_ins
 
