@@ -1,4 +1,4 @@
-"""What interrupts a sentence: pieces of formulas in its lines, and floats, notes and columns between them."""
+"""What interrupts a sentence: floats, notes and columns between its lines."""
 
 import pytest
 
@@ -7,7 +7,6 @@ from reprocensus.extract.lines import Line, Lines, Type, rows_of
 from reprocensus.extract.pages import Row
 from reprocensus.extract.runs import Look
 from test_extract_layout import (
-    CHAR,
     LEFT,
     RIGHT,
     filler,
@@ -25,41 +24,6 @@ from test_extract_layout import (
 SECOND, END = 318.0, 558.0
 OPEN = "and this sentence is broken by the end of the"
 REST = "column and then it goes on as if nothing had been"
-
-
-def below_exponent(text: str, x: float, baseline: float, right: float) -> Row:
-    """What MuPDF makes of an index and the words behind it, where an exponent stands over the index."""
-    looks = [Look(7.0), Look(10.0, high=True)]
-    return made(["i", text], looks, (x, baseline - 8, right, baseline + 4), baseline + 2)
-
-
-def test_a_line_goes_on_below_an_exponent() -> None:
-    broken = [
-        made(["where every x", "(k)"], [Look(10.0), Look(7.0, high=True)], (LEFT, 288, 130, 302), 300),
-        below_exponent(" is drawn anew from the", 119, 300, RIGHT),
-    ]
-    text = text_of(page(1, *filler(276, 2, 0), broken, full("items of the set, and kept.", 312)))
-    assert "where every x^(k) i is drawn anew from the items of the set, and kept." in text
-
-
-@pytest.mark.parametrize("sign", ["√", "∑", "\ufffd"])
-def test_a_line_goes_on_behind_a_tall_sign(sign: str) -> None:
-    """It hangs from its baseline, which is another than that of its line. Parts of signs say nothing."""
-    broken = line(
-        span("it takes time O(", LEFT, 300),
-        span(sign, LEFT + 16 * CHAR, 291),
-        span("n), as the authors have shown", LEFT + 17 * CHAR, 300),
-    )
-    text = text_of(page(1, *filler(276, 2, 0), broken, full("before in all of the cases that we know.", 312)))
-    assert f"it takes time O({sign.strip(chr(0xFFFD))}n), as the authors have shown" in text
-
-
-def test_a_fraction_s_numerator_and_denominator_are_two_words() -> None:
-    broken = [
-        made(["providing only an ", "8"], [Look(10.0), Look(7.0, high=True)], (LEFT, 288, 140, 302), 300),
-        made(["7", " reduction of it"], [Look(7.0), Look(10.0, high=True)], (136, 292, RIGHT, 304), 303),
-    ]
-    assert "providing only an ^8 7 reduction of it" in text_of(page(1, *filler(276, 2, 0), broken))
 
 
 def test_many_pieces_on_a_line_take_linear_time() -> None:
@@ -221,17 +185,6 @@ def test_prose_below_a_box_is_not_in_it() -> None:
     assert found[1].startswith("Input: all")
     assert found[2] == "1: return x"
     assert found[3].endswith("here and ends.")
-
-
-def test_the_gap_behind_an_index_is_measured_from_the_exponent_above_it() -> None:
-    """Else it is as wide as between the cells of a table."""
-    pieces = [
-        made(["forms a net of S", "r-1"], [Look(10.0), Look(7.0, high=True)], (LEFT, 288, 145, 302), 300),
-        made(["2"], [Look(7.0)], (129, 296, 133, 304), 302),
-        made(["with high probability"], [Look(10.0)], (148, 290, 250, 302), 300),
-    ]
-    text = text_of(page(1, *filler(264, 3, 0), pieces, *filler(312, 3, 0)))
-    assert "here forms a net of S^r-1 2 with high probability" in text
 
 
 def test_a_note_does_not_come_between_a_heading_and_its_paragraph() -> None:

@@ -6,13 +6,7 @@ from reprocensus.extract.pages import Page, Row
 from reprocensus.extract.runs import append, close_address, is_raised, tidy
 
 #: Lines that overlap by more than this, in points, stand below each other whatever their size.
-_OVERLAP: Final = 30.0
-#: How far, in ems, a piece may begin before the last one's end: under its exponent, or below its fraction.
-_STACKED: Final = 2.5
-#: A line of text has fewer pieces than this.
-_PIECES: Final = 40
-#: A tall sign (a root, a sum, a large bracket) hangs from its baseline: it has none in common with its line.
-_TALL: Final = frozenset("√∑∏∫⋃⋂()[]{}|∥⌊⌋⌈⌉⟨⟩\ufffd ")
+_OVERLAP: Final = 12.0
 
 
 def page_rows(page: Page) -> list[Row]:
@@ -22,7 +16,7 @@ def page_rows(page: Page) -> list[Row]:
     last: Row | None = None
     for row in page.rows:
         # Most lines stand below each other, which two comparisons tell.
-        if last is None or row.x0 < last.x1 - _OVERLAP or row.y0 > last.y1 or not _goes_on(group, row):
+        if last is None or row.x0 < last.x1 - _OVERLAP or row.y0 > last.y1 or not _beside(last, row):
             if len(group) > 1:
                 rows[-1] = _joined(group)
             rows.append(row)
@@ -36,37 +30,18 @@ def page_rows(page: Page) -> list[Row]:
     return [row for row in rows if row.text and (row.text[0] != "\ufffd" or row.text.strip("\ufffd "))]
 
 
-def _goes_on(group: list[Row], row: Row) -> bool:
-    """Whether a row stands beside the last piece of a line, or beside all and level with the largest."""
-    last = group[-1]
-    if not (last.horizontal and row.horizontal):
+def _beside(left: Row, right: Row) -> bool:
+    if not (left.horizontal and right.horizontal):
         return False
-    if _beside(last, row, row.x0 - last.x1):
-        return True
-    return 1 < len(group) < _PIECES and _beside(
-        _main(group), row, row.x0 - max([piece.x1 for piece in group])
-    )
-
-
-def _beside(left: Row, right: Row, gap: float) -> bool:
     size = max(left.size, right.size)
+    if right.x0 < left.x1 - 0.2 * size:
+        return False
     apart = abs(left.baseline - right.baseline)
-    if gap < -0.2 * size:
-        # No two lines overlap at one height: the piece goes on below an exponent.
-        return apart <= 0.4 * size and gap > -_STACKED * size and right.x0 > left.x0
     if apart <= 0.15 * size:
         return True
-    if gap > 0.3 * size:
-        return False
     # A raised or lowered scrap close by belongs to its base.
     small = min(left.size, right.size)
-    if apart <= (0.5 if small < 0.85 * size else 0.4) * size:
-        return True
-    return _is_tall(left) or _is_tall(right)
-
-
-def _is_tall(row: Row) -> bool:
-    return _TALL.issuperset(row.text)
+    return small < 0.85 * size and apart <= 0.5 * size and right.x0 - left.x1 < 0.3 * size
 
 
 def _joined(group: list[Row]) -> Row:
@@ -79,7 +54,7 @@ def _joined(group: list[Row]) -> Row:
     return Row(
         text,
         first.page,
-        main.block,
+        first.block,
         main.size,
         bold > 0.8 * letters,
         first.starts_mono,
@@ -115,15 +90,11 @@ def _text(group: list[Row], main: Row) -> tuple[str, list[float]]:
     raised = False
     mono_from = -1
     end = group[0].x0
-    for row in group:
-        if row.text[0] == "\ufffd" and not row.text.strip("\ufffd "):
-            # A part that tall brackets and roots are built of has no character of its own.
-            end = max(end, row.x1)
-            continue
-        if out:
+    for number, row in enumerate(group):
+        if number:
             gap = row.x0 - end
             gaps.append(gap)
-            if not -0.2 * main.size <= gap <= 0.15 * main.size and not out.endswith(" "):
+            if gap > 0.15 * main.size and not out.endswith(" "):
                 out += " "
         if row.starts_mono and row.ends_mono:
             mono_from = len(out) if mono_from < 0 else mono_from
@@ -133,8 +104,7 @@ def _text(group: list[Row], main: Row) -> tuple[str, list[float]]:
         now = is_raised(row.size, row.baseline, main.size, main.baseline)
         out = append(out, row.text, raised=now, was_raised=raised) if now or raised else out + row.text
         raised = now
-        # An index may end before the exponent above it does.
-        end = max(end, row.x1)
+        end = row.x1
     if mono_from >= 0:
         out = close_address(out, mono_from)
     return tidy(out), gaps
