@@ -258,3 +258,8 @@ def table_of(folder: Path, store: str) -> dict[str, float]:
     found = rows.group_by("variable").agg(pl.col("confidence").unique())
     assert all(len(values) == 1 for values in found["confidence"])
     return {name: round(values[0], 6) for name, values in found.iter_rows()}
+
+
+def test_probabilities_that_are_alike_to_six_digits_are_one_knot() -> None:
+    """Found by the property test above."""
+    assert knots([(0.0, 0.0, 1.0), (6.7e-183, 1.0, 1.0)], 2).probabilities == (0.0,)
